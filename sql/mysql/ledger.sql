@@ -1,0 +1,76 @@
+-- goshift's ledger: runs, shards, transitions, workers. All times are UTC by the database's clock.
+-- Safe to repeat.
+CREATE TABLE IF NOT EXISTS goshift_run (
+  run_id char(36) NOT NULL PRIMARY KEY,
+  task_id integer NOT NULL,
+  mode varchar(20) NOT NULL,
+  params mediumtext,
+  priority integer NOT NULL DEFAULT 1,
+  state varchar(20) NOT NULL,
+  attempt integer NOT NULL DEFAULT 0,
+  rescues integer NOT NULL DEFAULT 0,
+  epoch bigint NOT NULL DEFAULT 0,
+  worker varchar(150),
+  lease_until datetime(6),
+  due_at datetime(6) NOT NULL,
+  submitted_at datetime(6) NOT NULL,
+  published_at datetime(6),
+  started_at datetime(6),
+  finished_at datetime(6),
+  rerun_of char(36),
+  dedup_key varchar(190) UNIQUE,
+  submitted_by varchar(190),
+  -- at most one active and one pending run a task: NULLs don't collide in a unique key
+  active_task integer UNIQUE,
+  pending_task integer UNIQUE,
+  cancel_requested integer NOT NULL DEFAULT 0,
+  dead_pending integer NOT NULL DEFAULT 0,
+  split_done integer NOT NULL DEFAULT 0,
+  shards_total bigint NOT NULL DEFAULT 0,
+  shards_done bigint NOT NULL DEFAULT 0,
+  rows_done bigint NOT NULL DEFAULT 0,
+  bytes_done bigint NOT NULL DEFAULT 0,
+  rows_estimated bigint,
+  reason mediumtext,
+  remedy mediumtext,
+  KEY goshift_run_due (state, due_at),
+  KEY goshift_run_task (task_id, submitted_at)
+) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4;
+
+CREATE TABLE IF NOT EXISTS goshift_shard (
+  run_id char(36) NOT NULL,
+  shard_no bigint NOT NULL,
+  key_range mediumtext NOT NULL,
+  state varchar(10) NOT NULL,
+  epoch bigint,
+  rows_done bigint,
+  bytes_done bigint,
+  finished_at datetime(6),
+  PRIMARY KEY (run_id, shard_no)
+) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4;
+
+CREATE TABLE IF NOT EXISTS goshift_transition (
+  id bigint NOT NULL AUTO_INCREMENT PRIMARY KEY,
+  run_id char(36) NOT NULL,
+  task_id integer NOT NULL,
+  from_state varchar(20),
+  to_state varchar(20) NOT NULL,
+  at datetime(6) NOT NULL,
+  worker varchar(150),
+  attempt integer NOT NULL,
+  epoch bigint NOT NULL,
+  reason mediumtext,
+  KEY goshift_transition_run (run_id)
+) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4;
+
+CREATE TABLE IF NOT EXISTS goshift_worker (
+  worker varchar(150) NOT NULL PRIMARY KEY,
+  host varchar(190) NOT NULL,
+  pid bigint NOT NULL,
+  version varchar(40) NOT NULL,
+  state varchar(20) NOT NULL,
+  concurrency integer NOT NULL,
+  running integer NOT NULL DEFAULT 0,
+  started_at datetime(6) NOT NULL,
+  heartbeat_at datetime(6) NOT NULL
+) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4;

@@ -1,0 +1,275 @@
+//! What flows from a reader to a writer: row batches in a bounded channel.
+//!
+//! A dropped sender is a failure: only [`BatchSender::finish`] ends a shard, so that a reader that
+//! dies can never look like a reader that is done.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
+
+use crate::error::{Error, Result};
+
+const NULL_BIT: u32 = 1 << 31;
+
+/// Bytes after which a reader hands a batch on. Large enough to make the channel's cost
+/// disappear, small enough that twenty lanes stay in a few dozen megabytes.
+pub const BATCH_BYTES: usize = 128 * 1024;
+
+/// Rows in one byte arena, row after row, cells in canonical text (see [`crate::schema`]).
+///
+/// `ends[i]` is the arena offset after cell `i`; its top bit marks NULL.
+#[derive(Debug, Default)]
+pub struct Batch {
+    data: Vec<u8>,
+    ends: Vec<u32>,
+    columns: usize,
+}
+
+impl Batch {
+    /// An empty batch whose rows have `columns` cells.
+    pub fn new(columns: usize) -> Self {
+        Self { data: Vec::with_capacity(BATCH_BYTES + BATCH_BYTES / 4), ends: Vec::new(), columns }
+    }
+
+    /// Appends a cell.
+    pub fn push(&mut self, cell: &[u8]) {
+        self.data.extend_from_slice(cell);
+        self.end_cell();
+    }
+
+    /// Appends a NULL cell.
+    pub fn push_null(&mut self) {
+        self.ends.push(self.data.len() as u32 | NULL_BIT);
+    }
+
+    /// The arena, to append a cell's bytes piece by piece before [`Batch::end_cell`].
+    pub fn arena(&mut self) -> &mut Vec<u8> {
+        &mut self.data
+    }
+
+    /// Ends the cell whose bytes were appended to the arena.
+    pub fn end_cell(&mut self) {
+        self.ends.push(self.data.len() as u32);
+    }
+
+    /// Number of whole rows.
+    pub fn rows(&self) -> usize {
+        self.ends.len().checked_div(self.columns).unwrap_or(0)
+    }
+
+    /// Cells a row has.
+    pub fn columns(&self) -> usize {
+        self.columns
+    }
+
+    /// Bytes in the arena.
+    pub fn bytes(&self) -> usize {
+        self.data.len()
+    }
+
+    /// Whether it is time to hand the batch on.
+    pub fn is_full(&self) -> bool {
+        self.data.len() >= BATCH_BYTES || self.ends.len() >= BATCH_BYTES
+    }
+
+    /// Refuses rows that would overflow the arena's 31-bit offsets.
+    pub fn check_room(&self, more: usize) -> Result<()> {
+        if self.data.len() + more >= NULL_BIT as usize {
+            return Err(Error::permanent("a row is larger than 2 GiB"));
+        }
+        Ok(())
+    }
+
+    /// Cell `column` of row `row`; `None` is NULL.
+    pub fn cell(&self, row: usize, column: usize) -> Option<&[u8]> {
+        let index = row * self.columns + column;
+        let end = self.ends[index];
+        if end & NULL_BIT != 0 {
+            return None;
+        }
+        let start = index.checked_sub(1).map_or(0, |i| self.ends[i] & !NULL_BIT);
+        Some(&self.data[start as usize..end as usize])
+    }
+
+    /// The cells of a row, in column order.
+    pub fn row(&self, row: usize) -> impl Iterator<Item = Option<&[u8]>> {
+        (0..self.columns).map(move |column| self.cell(row, column))
+    }
+}
+
+/// What both ends of a shard's channel agreed on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum WireFormat {
+    /// Batches of canonical text, understood by every engine.
+    Canonical,
+    /// Batches whose cells are SQLite values with a storage-class tag byte in front, so that
+    /// SQLite's dynamic typing survives a copy from SQLite to SQLite.
+    SqliteValues,
+    /// PostgreSQL's binary COPY stream, passed on without looking at it.
+    PostgresBinary,
+}
+
+/// One message of a shard's channel.
+#[derive(Debug)]
+pub enum Payload {
+    /// Rows in an arena.
+    Rows(Batch),
+    /// Opaque bytes in an agreed format.
+    Raw(Bytes),
+}
+
+impl Payload {
+    fn bytes(&self) -> usize {
+        match self {
+            Payload::Rows(batch) => batch.bytes(),
+            Payload::Raw(bytes) => bytes.len(),
+        }
+    }
+}
+
+enum Message {
+    Payload(Payload, OwnedSemaphorePermit),
+    End,
+}
+
+/// The reader's end.
+pub struct BatchSender {
+    messages: mpsc::Sender<Message>,
+    budget: Arc<Semaphore>,
+    limit: usize,
+}
+
+/// The writer's end.
+pub struct BatchReceiver {
+    messages: mpsc::Receiver<Message>,
+    held: Option<OwnedSemaphorePermit>,
+}
+
+/// A channel of one lane, which holds at most `limit` bytes that the writer has not taken, or
+/// one payload if that alone is larger.
+pub fn channel(limit: usize) -> (BatchSender, BatchReceiver) {
+    let limit = limit.clamp(BATCH_BYTES, u32::MAX as usize);
+    let (sender, receiver) = mpsc::channel(64);
+    let budget = Arc::new(Semaphore::new(limit));
+    (
+        BatchSender { messages: sender, budget, limit },
+        BatchReceiver { messages: receiver, held: None },
+    )
+}
+
+fn writer_gone() -> Error {
+    Error::new(crate::error::Kind::Cancelled, "the writer stopped before the shard's end")
+}
+
+impl BatchSender {
+    /// Hands a payload on, waiting while the writer is behind.
+    ///
+    /// # Errors
+    /// Kind `Cancelled` when the writer is gone: its own error is the one to report.
+    pub async fn send(&mut self, payload: Payload) -> Result<()> {
+        let cost = payload.bytes().clamp(1, self.limit) as u32;
+        let permit =
+            tokio::select! {
+                permit = Arc::clone(&self.budget).acquire_many_owned(cost) => permit.map_err(|_| writer_gone())?,
+                () = self.messages.closed() => return Err(writer_gone()),
+            };
+        self.messages.send(Message::Payload(payload, permit)).await.map_err(|_| writer_gone())
+    }
+
+    /// [`BatchSender::send`] for a blocking thread inside a tokio runtime.
+    ///
+    /// # Errors
+    /// As [`BatchSender::send`].
+    pub fn blocking_send(&mut self, payload: Payload) -> Result<()> {
+        tokio::runtime::Handle::current().block_on(self.send(payload))
+    }
+
+    /// Says that the shard is complete. Without this the writer rolls back.
+    ///
+    /// # Errors
+    /// As [`BatchSender::send`].
+    pub async fn finish(self) -> Result<()> {
+        self.messages.send(Message::End).await.map_err(|_| writer_gone())
+    }
+
+    /// [`BatchSender::finish`] for a blocking thread inside a tokio runtime.
+    ///
+    /// # Errors
+    /// As [`BatchSender::send`].
+    pub fn blocking_finish(self) -> Result<()> {
+        tokio::runtime::Handle::current().block_on(self.finish())
+    }
+}
+
+impl BatchReceiver {
+    /// The next payload, or `None` after the reader's explicit end. Taking the next one releases
+    /// the memory budget of the one before.
+    ///
+    /// # Errors
+    /// Kind `Cancelled` when the reader is gone without an end: roll back.
+    pub async fn next(&mut self) -> Result<Option<Payload>> {
+        self.held = None;
+        match self.messages.recv().await {
+            Some(Message::Payload(payload, permit)) => {
+                self.held = Some(permit);
+                Ok(Some(payload))
+            }
+            Some(Message::End) => Ok(None),
+            None => Err(Error::new(
+                crate::error::Kind::Cancelled,
+                "the reader stopped before the shard's end",
+            )),
+        }
+    }
+
+    /// [`BatchReceiver::next`] for a blocking thread inside a tokio runtime.
+    ///
+    /// # Errors
+    /// As [`BatchReceiver::next`].
+    pub fn blocking_next(&mut self) -> Result<Option<Payload>> {
+        tokio::runtime::Handle::current().block_on(self.next())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::error::Kind;
+
+    #[test]
+    fn cells_come_back_as_pushed() {
+        let mut batch = Batch::new(2);
+        batch.push(b"a");
+        batch.push_null();
+        batch.push(b"");
+        batch.arena().extend_from_slice(b"xy");
+        batch.end_cell();
+        assert_eq!(batch.rows(), 2);
+        let cells: Vec<_> = (0..2).flat_map(|row| batch.row(row)).collect();
+        assert_eq!(cells, [Some(&b"a"[..]), None, Some(b""), Some(b"xy")]);
+    }
+
+    #[tokio::test]
+    async fn a_dropped_sender_is_a_failure_and_an_end_is_not() {
+        let (sender, mut receiver) = channel(1);
+        drop(sender);
+        assert_eq!(receiver.next().await.unwrap_err().kind(), Kind::Cancelled);
+
+        let (sender, mut receiver) = channel(1);
+        sender.finish().await.unwrap();
+        assert!(receiver.next().await.unwrap().is_none());
+    }
+
+    #[tokio::test]
+    async fn a_full_channel_waits_for_the_writer() {
+        let (mut sender, mut receiver) = channel(BATCH_BYTES);
+        sender.send(Payload::Raw(Bytes::from(vec![0; BATCH_BYTES * 2]))).await.unwrap();
+        let mut second = Box::pin(sender.send(Payload::Raw(Bytes::from_static(b"x"))));
+        assert!(futures::poll!(&mut second).is_pending());
+        receiver.next().await.unwrap();
+        assert!(futures::poll!(&mut second).is_pending(), "the first is still held");
+        let next = tokio::join!(second, receiver.next());
+        assert!(next.0.is_ok() && next.1.unwrap().is_some());
+    }
+}

@@ -1,0 +1,125 @@
+//! `goshift -id N`: submits a run, claims it at once and executes it here, with the same ledger
+//! and the same lease as a worker. If this process dies, a worker finishes the run.
+
+use std::process::ExitCode;
+use std::time::{Duration, Instant};
+
+use indicatif::HumanCount;
+use serde_json::json;
+
+use super::Call;
+use crate::cli::show;
+use crate::error::{Error, Result};
+use crate::ledger::{Claim, ClaimOutcome, Ledger, NewRun};
+use crate::progress::Display;
+use crate::run::{Runner, Summary};
+use crate::shutdown::Shutdown;
+use crate::task::Mode;
+
+/// Runs a task to its end.
+pub(super) async fn sync(call: &Call, task_id: i64) -> Result<ExitCode> {
+    let mode = match &call.mode {
+        Some(mode) => Mode::parse(mode)?.name(),
+        None => "",
+    };
+    let shutdown = Shutdown::listen(true)?;
+    let ledger = call.ledger().await?;
+    let task = ledger.task(task_id).await?;
+    task.checked(&serde_json::Map::new(), Some(mode))?;
+    let claim = claim(call, &ledger, task_id, mode).await?;
+    let display = if call.json { Display::Json } else { Display::Auto };
+    let runner = Runner {
+        settings: call.settings.clone(),
+        ledger,
+        display,
+        drain: shutdown.drain,
+        halt: shutdown.halt,
+    };
+    let finished = Box::pin(runner.execute(&claim, true)).await?;
+    match finished.result? {
+        Some(summary) => {
+            say(call, &claim, &summary)?;
+            Ok(ExitCode::SUCCESS)
+        }
+        None => Err(Error::new(crate::error::Kind::Cancelled, "stopped by a signal")),
+    }
+}
+
+fn say(call: &Call, claim: &Claim, summary: &Summary) -> Result<()> {
+    let seconds = summary.elapsed.as_secs_f64();
+    if call.json {
+        return show::line(
+            &json!({"event": "succeeded", "task_id": claim.task_id, "run_id": claim.run_id,
+                "rows": summary.rows, "bytes": summary.bytes, "shards": summary.shards,
+                "seconds": (seconds * 1000.0).round() / 1000.0, "notes": summary.notes})
+            .to_string(),
+        );
+    }
+    show::line(&format!(
+        "task {}: {} rows in {seconds:.2} s ({} rows/s), {} shards, run {}",
+        claim.task_id,
+        HumanCount(summary.rows),
+        HumanCount((summary.rows as f64 / seconds.max(0.001)) as u64),
+        summary.shards,
+        claim.run_id
+    ))
+}
+
+/// Enters a run and claims it; or takes over a run of the task whose process has died.
+async fn claim(call: &Call, ledger: &Ledger, task_id: i64, mode: &str) -> Result<Claim> {
+    let worker = crate::worker::process_name(&format!("goshift-{}", std::process::id()));
+    let lease = call.settings.worker.lease;
+    let patience = Instant::now() + lease + Duration::from_secs(1);
+    let mut told = false;
+    loop {
+        let Some(active) = ledger.active(task_id).await? else { break };
+        if active.lease_ms.is_some_and(|left| left < 0)
+            && let ClaimOutcome::Claimed(claim) = ledger.claim(active.run_id, &worker, lease).await?
+        {
+            show::notice(&format!("going on with run {}, whose process has died", active.run_id));
+            return Ok(claim);
+        }
+        if active.lease_ms.is_none() || !active.is_silent(lease) || Instant::now() > patience {
+            return Err(Error::permanent(format!(
+                "task {task_id} is {} as run {}{}",
+                active.state,
+                active.run_id,
+                active.worker.map(|w| format!(" on {w}")).unwrap_or_default()
+            ))
+            .with_remedy(format!("wait for it, or stop it with `goshift cancel {}`", active.run_id)));
+        }
+        if !told {
+            show::notice(&format!("run {} is silent: waiting for its lease to end", active.run_id));
+            told = true;
+        }
+        tokio::time::sleep(Duration::from_millis(250)).await;
+    }
+    let run = NewRun {
+        run_id: None,
+        task_id,
+        mode: mode.to_owned(),
+        params: serde_json::Map::new(),
+        priority: crate::event::Priority::High,
+        delay_ms: 0,
+        dedup_key: None,
+        submitted_by: Some(show::who()),
+        rerun_of: None,
+    };
+    let submitted = ledger.submit(&run).await?;
+    match ledger.claim(submitted.run_id, &worker, lease).await? {
+        ClaimOutcome::Claimed(claim) => Ok(claim),
+        ClaimOutcome::NotDue(ms) => Err(Error::permanent(format!(
+            "run {} of task {task_id} is waiting for its time, in {} s",
+            submitted.run_id,
+            ms / 1000
+        ))
+        .with_remedy(format!("cancel it first: `goshift cancel {}`", submitted.run_id))),
+        ClaimOutcome::Held | ClaimOutcome::Over | ClaimOutcome::Unknown => {
+            Err(Error::permanent(format!(
+                "a worker was faster: task {task_id} is being run as {}",
+                submitted.run_id
+            ))
+            .with_remedy("follow it with `goshift runs`"))
+        }
+    }
+}

@@ -1,0 +1,142 @@
+//! The sections `queue`, `worker` and `log`.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Deserializer};
+
+use super::connection::Secret;
+use super::keys::KnownKeys;
+
+/// How submissions reach workers.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(default)]
+pub struct QueueSettings {
+    /// `rabbitmq` or `embedded`.
+    #[serde(rename = "type")]
+    pub kind: QueueKind,
+    /// AMQP URI of the broker.
+    pub url: Secret,
+    /// Name of the exchange and first part of every queue's name.
+    pub prefix: String,
+}
+
+/// The two queues.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum QueueKind {
+    /// A RabbitMQ broker wakes the workers.
+    Rabbitmq,
+    /// No broker: the workers look into the ledger.
+    #[default]
+    Embedded,
+}
+
+impl Default for QueueSettings {
+    fn default() -> Self {
+        Self { kind: QueueKind::Embedded, url: Secret::default(), prefix: "goshift".into() }
+    }
+}
+
+impl KnownKeys for QueueSettings {
+    const KEYS: &'static [&'static str] = &["type", "url", "prefix"];
+}
+
+/// How workers behave.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(default)]
+pub struct WorkerSettings {
+    /// How long a claim holds without a heartbeat.
+    #[serde(deserialize_with = "duration")]
+    pub lease: Duration,
+    /// How often a worker looks into the ledger for what is stale; with the embedded queue, for
+    /// all work.
+    #[serde(deserialize_with = "duration")]
+    pub poll: Duration,
+    /// How long a submitted or retrying run may be overdue before a worker takes it without a
+    /// message.
+    #[serde(deserialize_with = "duration")]
+    pub stale_after: Duration,
+    /// Upper bounds of the delays before each retry.
+    #[serde(deserialize_with = "durations")]
+    pub retry_ladder: Vec<Duration>,
+    /// Attempts before a run is failed.
+    pub max_attempts: u32,
+    /// Rescues from a dead worker before a run is failed as poisonous.
+    pub max_rescues: u32,
+    /// Cap on `worker_num`.
+    pub max_lanes: usize,
+    /// Bytes that one lane may hold between its reader and its writer.
+    pub lane_buffer: usize,
+    /// How long running shards may take to end after SIGTERM.
+    #[serde(deserialize_with = "duration")]
+    pub grace: Duration,
+}
+
+impl Default for WorkerSettings {
+    fn default() -> Self {
+        let seconds = Duration::from_secs;
+        Self {
+            lease: seconds(30),
+            poll: seconds(1),
+            stale_after: seconds(5),
+            retry_ladder: vec![seconds(10), seconds(60), seconds(300), seconds(900), seconds(3600)],
+            max_attempts: 6,
+            max_rescues: 3,
+            max_lanes: 20,
+            lane_buffer: 1024 * 1024,
+            grace: seconds(60),
+        }
+    }
+}
+
+impl KnownKeys for WorkerSettings {
+    const KEYS: &'static [&'static str] = &[
+        "lease", "poll", "stale_after", "retry_ladder", "max_attempts", "max_rescues",
+        "max_lanes", "lane_buffer", "grace",
+    ];
+}
+
+/// Where logs go besides the terminal.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default)]
+pub struct LogSettings {
+    /// Folder of the daily log files; none without.
+    pub log_path: Option<String>,
+    /// Filter, as in `info` or `goshift=debug`.
+    pub level: Option<String>,
+}
+
+impl KnownKeys for LogSettings {
+    const KEYS: &'static [&'static str] = &["log_path", "level"];
+}
+
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum DurationText {
+    Seconds(f64),
+    Text(String),
+}
+
+impl DurationText {
+    fn parse(self) -> Result<Duration, String> {
+        let parsed = match &self {
+            Self::Seconds(seconds) => Duration::try_from_secs_f64(*seconds).ok(),
+            Self::Text(text) => humantime::parse_duration(text).ok(),
+        };
+        parsed.filter(|d| !d.is_zero()).ok_or_else(|| {
+            "not a duration: write 500ms, 30s, 5m, 1h or a number of seconds".to_owned()
+        })
+    }
+}
+
+fn duration<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
+    DurationText::deserialize(deserializer)?.parse().map_err(serde::de::Error::custom)
+}
+
+fn durations<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Duration>, D::Error> {
+    let all = Vec::<DurationText>::deserialize(deserializer)?;
+    if all.is_empty() {
+        return Err(serde::de::Error::custom("needs at least one delay"));
+    }
+    all.into_iter().map(|one| one.parse().map_err(serde::de::Error::custom)).collect()
+}

@@ -1,0 +1,72 @@
+//! Copies one shard: a reader and a writer, joined by a bounded channel.
+
+use std::time::Duration;
+
+use crate::batch;
+use crate::error::{Error, Kind, Result};
+use crate::plan::Plan;
+use crate::plugin::{KeyRange, Reader, Receipt, Writer};
+
+/// How often a shard that met a deadlock or a broken connection is tried again at once, before
+/// the whole run waits on its retry ladder.
+const TRIES: u32 = 3;
+
+/// Copies the rows of a range in one target transaction.
+///
+/// # Errors
+/// The reader's or the writer's, whichever is the cause.
+pub async fn shard(
+    reader: &dyn Reader,
+    writer: &dyn Writer,
+    plan: &Plan,
+    number: u64,
+    range: &KeyRange,
+    buffer: usize,
+) -> Result<Receipt> {
+    let mut tries = 0;
+    loop {
+        let (sender, receiver) = batch::channel(buffer);
+        let (read, written) = tokio::join!(
+            reader.read(&plan.read, range, sender),
+            writer.write(&plan.write, number, receiver)
+        );
+        match cause(read, written) {
+            Err(error) if error.is_transient() && tries < TRIES => {
+                tries += 1;
+                tracing::warn!(shard = number, %error, "trying the shard again");
+                let wait = rand::random_range(20..200 * u64::from(tries) * u64::from(tries));
+                tokio::time::sleep(Duration::from_millis(wait)).await;
+            }
+            result => return result,
+        }
+    }
+}
+
+/// When one end fails the other is cut off; the cause is the one that was not cut off.
+fn cause(read: Result<()>, written: Result<Receipt>) -> Result<Receipt> {
+    match (read, written) {
+        (Ok(()), Ok(receipt)) => Ok(receipt),
+        (Err(read), Err(written)) if read.kind() == Kind::Cancelled => Err(written),
+        (Err(read), Err(_)) => Err(read),
+        (Ok(()), Err(written)) => Err(written),
+        (Err(read), Ok(_)) => Err(Error::internal("a shard was committed without its end").caused_by(read)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn cut_off() -> Error {
+        Error::new(Kind::Cancelled, "cut off")
+    }
+
+    #[test]
+    fn the_end_that_failed_first_is_reported() {
+        let written = cause(Err(cut_off()), Err(Error::permanent("full"))).unwrap_err();
+        assert_eq!(written.to_string(), "full");
+        let read = cause(Err(Error::transient("lost")), Err(cut_off())).unwrap_err();
+        assert_eq!(read.to_string(), "lost");
+        assert!(cause(Ok(()), Ok(Receipt::default())).is_ok());
+    }
+}

@@ -1,0 +1,395 @@
+//! Claiming, renewing and ending runs. A claim is a compare-and-set that raises the epoch; every
+//! later write for the run must carry that epoch.
+
+use std::time::Duration;
+
+use sqlx::any::AnyRow;
+use sqlx::{Any, Transaction};
+use uuid::Uuid;
+
+use super::submission::parse_id;
+use super::{Attempt, Ledger, State, get};
+use crate::error::{Error, Kind, Result};
+use crate::event::Priority;
+
+/// Proof that this process may write for a run, until another claim raises the epoch.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Claim {
+    /// The run.
+    pub run_id: Uuid,
+    /// Its task.
+    pub task_id: i64,
+    /// The run's mode.
+    pub mode: String,
+    /// Params of this run only, as JSON text.
+    pub params: String,
+    /// Its queue.
+    pub priority: Priority,
+    /// Raised by every claim.
+    pub epoch: i64,
+    /// Attempts so far, this one included.
+    pub attempt: u32,
+    /// Times the run was taken over from a dead worker since it was submitted.
+    pub rescues: u32,
+    /// Who holds it.
+    pub worker: String,
+}
+
+/// What became of a wish to claim.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ClaimOutcome {
+    /// The run is ours.
+    Claimed(Claim),
+    /// It is due later, in this many milliseconds.
+    NotDue(u64),
+    /// Another worker holds it, or another run of the task is active: nothing to do now.
+    Held,
+    /// It is over.
+    Over,
+    /// The ledger has no such run.
+    Unknown,
+}
+
+/// How a claim ends.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Ending {
+    /// Every shard is in.
+    Succeeded,
+    /// Needs a person.
+    Failed {
+        /// What happened.
+        reason: String,
+        /// What to do next.
+        remedy: Option<String>,
+        /// Whether it goes to the dead queue.
+        dead: bool,
+    },
+    /// Due again later.
+    Retry {
+        /// When, in milliseconds from now.
+        delay_ms: i64,
+        /// What happened.
+        reason: String,
+        /// What to do if it keeps happening.
+        remedy: Option<String>,
+    },
+    /// Given back unfinished, at once due again; charges no attempt.
+    Released {
+        /// Why.
+        reason: String,
+    },
+    /// Stopped on request.
+    Cancelled,
+}
+
+impl Ending {
+    fn state(&self) -> State {
+        match self {
+            Ending::Succeeded => State::Succeeded,
+            Ending::Failed { .. } => State::Failed,
+            Ending::Retry { .. } | Ending::Released { .. } => State::Retrying,
+            Ending::Cancelled => State::Cancelled,
+        }
+    }
+
+    fn reason(&self) -> Option<&str> {
+        match self {
+            Ending::Succeeded => None,
+            Ending::Failed { reason, .. }
+            | Ending::Retry { reason, .. }
+            | Ending::Released { reason } => Some(reason),
+            Ending::Cancelled => Some("cancelled on request"),
+        }
+    }
+
+    fn remedy(&self) -> Option<&str> {
+        match self {
+            Ending::Failed { remedy, .. } | Ending::Retry { remedy, .. } => remedy.as_deref(),
+            _ => None,
+        }
+    }
+}
+
+/// A transition to be written down.
+pub(super) struct Step<'a> {
+    pub run_id: Uuid,
+    pub task_id: i64,
+    pub from: &'a str,
+    pub to: State,
+    pub worker: Option<&'a str>,
+    pub attempt: u32,
+    pub epoch: i64,
+    pub reason: Option<&'a str>,
+}
+
+impl Ledger {
+    /// Tries to become the run's owner for `lease`.
+    ///
+    /// # Errors
+    /// When the ledger can't be reached.
+    pub async fn claim(&self, run_id: Uuid, worker: &str, lease: Duration) -> Result<ClaimOutcome> {
+        self.transact("claiming a run", || self.try_claim(run_id, worker, lease)).await
+    }
+
+    async fn try_claim(
+        &self,
+        run_id: Uuid,
+        worker: &str,
+        lease: Duration,
+    ) -> Result<ClaimOutcome, Attempt> {
+        let mut tx = self.begin().await?;
+        let row = self
+            .query(
+                "SELECT task_id, mode, params, priority, state, attempt, rescues, epoch, \
+                 {ms_until:due_at} AS due_ms, {ms_until:lease_until} AS lease_ms, \
+                 (SELECT {bigint:COUNT(*)} FROM goshift_run other \
+                  WHERE other.active_task = goshift_run.task_id \
+                  AND other.run_id <> goshift_run.run_id) AS others \
+                 FROM goshift_run WHERE run_id = ?",
+            )
+            .bind(run_id.to_string())
+            .fetch_optional(&mut *tx)
+            .await?;
+        let Some(row) = row else { return Ok(ClaimOutcome::Unknown) };
+        let state: String = get(&row, "state")?;
+        if let Some(refused) = refusal(&row, &state)? {
+            return Ok(refused);
+        }
+        let rescued = state == State::Running.name();
+        let old_epoch: i64 = get(&row, "epoch")?;
+        // MySQL evaluates SET from left to right with the new values, so `state` comes last.
+        let changed = self
+            .query(
+                "UPDATE goshift_run SET epoch = epoch + 1, worker = ?, lease_until = {now_plus}, \
+                 attempt = attempt + ?, rescues = rescues + ?, active_task = task_id, \
+                 pending_task = NULL, started_at = COALESCE(started_at, {now}), state = ? \
+                 WHERE run_id = ? AND epoch = ? AND state = ? \
+                 AND (state <> 'running' OR lease_until < {now})",
+            )
+            .bind(worker)
+            .bind(lease.as_millis() as i64)
+            .bind(i64::from(!rescued))
+            .bind(i64::from(rescued))
+            .bind(State::Running.name())
+            .bind(run_id.to_string())
+            .bind(old_epoch)
+            .bind(state.as_str())
+            .execute(&mut *tx)
+            .await?
+            .rows_affected();
+        if changed == 0 {
+            return Ok(ClaimOutcome::Held);
+        }
+        let claim = read_claim(&row, run_id, worker, rescued)?;
+        let step = Step {
+            run_id,
+            task_id: claim.task_id,
+            from: &state,
+            to: State::Running,
+            worker: Some(worker),
+            attempt: claim.attempt,
+            epoch: claim.epoch,
+            reason: rescued.then_some("taken over: the lease had expired"),
+        };
+        self.record(&mut tx, &step).await?;
+        tx.commit().await?;
+        Ok(ClaimOutcome::Claimed(claim))
+    }
+
+    /// Extends the lease. Returns whether somebody asked for the run to be cancelled.
+    ///
+    /// # Errors
+    /// Kind `LeaseLost` once another worker has claimed the run, `Transient` when the ledger
+    /// can't be reached.
+    pub async fn renew(&self, claim: &Claim, lease: Duration) -> Result<bool> {
+        let renewed = self
+            .query(
+                "UPDATE goshift_run SET lease_until = {now_plus} \
+                 WHERE run_id = ? AND epoch = ? AND state = 'running'",
+            )
+            .bind(lease.as_millis() as i64)
+            .bind(claim.run_id.to_string())
+            .bind(claim.epoch)
+            .execute(&self.pool)
+            .await
+            .map_err(|error| self.failure("renewing a lease", error))?;
+        if renewed.rows_affected() == 0 {
+            return Err(lease_lost(claim));
+        }
+        self.is_cancel_requested(claim.run_id).await
+    }
+
+    async fn is_cancel_requested(&self, run_id: Uuid) -> Result<bool> {
+        sqlx::query_scalar::<_, i64>(sqlx::AssertSqlSafe(
+            self.dialect.sql("SELECT {bigint:cancel_requested} FROM goshift_run WHERE run_id = ?"),
+        ))
+        .bind(run_id.to_string())
+        .fetch_one(&self.pool)
+        .await
+        .map(|requested| requested != 0)
+        .map_err(|error| self.failure("reading a run", error))
+    }
+
+    /// Ends a claim. Returns the task's pending run, which may start now.
+    ///
+    /// # Errors
+    /// Kind `LeaseLost` when the run is no longer ours; `Internal` when `Succeeded` is claimed
+    /// while a shard is open.
+    pub async fn end(&self, claim: &Claim, ending: &Ending) -> Result<Option<(Uuid, Priority)>> {
+        self.transact("ending a run", || self.try_end(claim, ending)).await
+    }
+
+    async fn try_end(
+        &self,
+        claim: &Claim,
+        ending: &Ending,
+    ) -> Result<Option<(Uuid, Priority)>, Attempt> {
+        let mut tx = self.begin().await?;
+        let state = ending.state();
+        let again = state == State::Retrying;
+        let delay = if let Ending::Retry { delay_ms, .. } = ending { *delay_ms } else { 0 };
+        let refund = i64::from(matches!(ending, Ending::Released { .. }));
+        let changed = self
+            .query(
+                "UPDATE goshift_run SET worker = NULL, lease_until = NULL, reason = ?, \
+                 remedy = ?, due_at = {now_plus}, attempt = attempt - ?, \
+                 active_task = CASE WHEN ? = 1 THEN active_task ELSE NULL END, \
+                 finished_at = CASE WHEN ? = 1 THEN NULL ELSE {now} END, \
+                 dead_pending = ?, cancel_requested = 0, state = ? \
+                 WHERE run_id = ? AND epoch = ? AND state = 'running'",
+            )
+            .bind(ending.reason())
+            .bind(ending.remedy())
+            .bind(delay)
+            .bind(refund)
+            .bind(i64::from(again))
+            .bind(i64::from(again))
+            .bind(i64::from(matches!(ending, Ending::Failed { dead: true, .. })))
+            .bind(state.name())
+            .bind(claim.run_id.to_string())
+            .bind(claim.epoch)
+            .execute(&mut *tx)
+            .await?
+            .rows_affected();
+        if changed == 0 {
+            return Err(lease_lost(claim).into());
+        }
+        if state == State::Succeeded {
+            self.require_complete(&mut tx, claim).await?;
+        }
+        let step = Step {
+            run_id: claim.run_id,
+            task_id: claim.task_id,
+            from: State::Running.name(),
+            to: state,
+            worker: Some(&claim.worker),
+            attempt: claim.attempt,
+            epoch: claim.epoch,
+            reason: ending.reason(),
+        };
+        self.record(&mut tx, &step).await?;
+        let next = self
+            .query("SELECT run_id, priority FROM goshift_run WHERE pending_task = ?")
+            .bind(claim.task_id)
+            .fetch_optional(&mut *tx)
+            .await?;
+        let next = next.map(|row| {
+            let id = parse_id(&get::<String>(&row, "run_id")?)?;
+            Ok::<_, sqlx::Error>((id, Priority::from_rank(get(&row, "priority")?)))
+        });
+        let next = next.transpose()?;
+        tx.commit().await?;
+        Ok(next)
+    }
+
+    /// Nothing is reported as done that isn't: the ledger itself must say that every shard is in.
+    async fn require_complete(
+        &self,
+        tx: &mut Transaction<'static, Any>,
+        claim: &Claim,
+    ) -> Result<(), Attempt> {
+        let row = self
+            .query(
+                "SELECT {bigint:split_done} AS split_done, (SELECT {bigint:COUNT(*)} \
+                 FROM goshift_shard WHERE goshift_shard.run_id = goshift_run.run_id \
+                 AND goshift_shard.state <> 'done') AS open_shards \
+                 FROM goshift_run WHERE run_id = ?",
+            )
+            .bind(claim.run_id.to_string())
+            .fetch_one(&mut **tx)
+            .await?;
+        if get::<i64>(&row, "split_done")? == 1 && get::<i64>(&row, "open_shards")? == 0 {
+            return Ok(());
+        }
+        Err(Error::internal(format!("run {} was ended with open shards", claim.run_id)).into())
+    }
+
+    /// Writes a transition and the task's `task_status` in the caller's transaction.
+    pub(super) async fn record(
+        &self,
+        tx: &mut Transaction<'static, Any>,
+        step: &Step<'_>,
+    ) -> Result<(), sqlx::Error> {
+        self.query(
+            "INSERT INTO goshift_transition \
+             (run_id, task_id, from_state, to_state, at, worker, attempt, epoch, reason) \
+             VALUES (?, ?, ?, ?, {now}, ?, ?, ?, ?)",
+        )
+        .bind(step.run_id.to_string())
+        .bind(step.task_id)
+        .bind(step.from)
+        .bind(step.to.name())
+        .bind(step.worker)
+        .bind(i64::from(step.attempt))
+        .bind(step.epoch)
+        .bind(step.reason)
+        .execute(&mut **tx)
+        .await?;
+        self.query("UPDATE task_def_sync_manager SET task_status = ? WHERE id = ?")
+            .bind(step.to.name())
+            .bind(step.task_id)
+            .execute(&mut **tx)
+            .await?;
+        Ok(())
+    }
+}
+
+/// Why the run can't be claimed now, if so.
+fn refusal(row: &AnyRow, state: &str) -> Result<Option<ClaimOutcome>, sqlx::Error> {
+    if State::is_terminal(state) {
+        return Ok(Some(ClaimOutcome::Over));
+    }
+    if state == State::Running.name() {
+        // Without a lease a running run could never be rescued: that counts as expired.
+        let left = get::<Option<i64>>(row, "lease_ms")?.unwrap_or(-1);
+        return Ok((left >= 0).then_some(ClaimOutcome::Held));
+    }
+    let due: i64 = get(row, "due_ms")?;
+    if due > 0 {
+        return Ok(Some(ClaimOutcome::NotDue(due as u64)));
+    }
+    Ok((get::<i64>(row, "others")? > 0).then_some(ClaimOutcome::Held))
+}
+
+fn read_claim(row: &AnyRow, run_id: Uuid, worker: &str, rescued: bool) -> Result<Claim, sqlx::Error> {
+    Ok(Claim {
+        run_id,
+        task_id: get(row, "task_id")?,
+        mode: get(row, "mode")?,
+        params: get::<Option<String>>(row, "params")?.unwrap_or_default(),
+        priority: Priority::from_rank(get(row, "priority")?),
+        epoch: get::<i64>(row, "epoch")? + 1,
+        attempt: (get::<i64>(row, "attempt")? + i64::from(!rescued)) as u32,
+        rescues: (get::<i64>(row, "rescues")? + i64::from(rescued)) as u32,
+        worker: worker.to_owned(),
+    })
+}
+
+/// The error of a process that no longer owns its run.
+pub fn lease_lost(claim: &Claim) -> Error {
+    Error::new(
+        Kind::LeaseLost,
+        format!("run {}: another worker has taken over (epoch {} is past)", claim.run_id, claim.epoch),
+    )
+    .with_remedy("nothing to do: the other worker finishes it")
+}

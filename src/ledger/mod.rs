@@ -1,0 +1,309 @@
+//! The ledger: the tables beside the task table that hold runs and shards. It is the truth about
+//! every run; the broker only wakes workers.
+//!
+//! Every write for a run carries the claim's epoch and changes nothing once another worker has
+//! claimed the run. Statements are written once for three engines (see [`dialect`]).
+
+use std::future::Future;
+use std::path::Path;
+use std::sync::Once;
+use std::time::Duration;
+
+use sqlx::any::{AnyPoolOptions, AnyRow};
+use sqlx::{Any, AnyPool, AssertSqlSafe, Executor, Transaction};
+
+use crate::config::Settings;
+use crate::config::connection::{ConnectionConfig, Tls};
+use crate::error::{Error, Result};
+use crate::plugin;
+use dialect::Dialect;
+
+mod claim;
+pub mod dialect;
+mod failure;
+mod fleet;
+mod inspect;
+mod shards;
+mod submission;
+mod sweep;
+mod tasks;
+
+pub use claim::{Claim, ClaimOutcome, Ending, lease_lost};
+pub use fleet::WorkerRow;
+pub use inspect::{ActiveRun, RunFilter, RunRow, TransitionRow};
+pub use shards::{Progress, StoredShards};
+pub use submission::{NewRun, Submitted};
+pub use sweep::{DeadRun, Due};
+
+/// States of a run, as they are written to `task_status`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum State {
+    /// Accepted, waiting for a worker.
+    Submitted,
+    /// A worker holds it.
+    Running,
+    /// Failed for now; due again later.
+    Retrying,
+    /// Every shard is in.
+    Succeeded,
+    /// Needs a person.
+    Failed,
+    /// Stopped on request.
+    Cancelled,
+}
+
+impl State {
+    /// The word in the ledger and in `task_status`.
+    pub fn name(self) -> &'static str {
+        match self {
+            State::Submitted => "submitted",
+            State::Running => "running",
+            State::Retrying => "retrying",
+            State::Succeeded => "succeeded",
+            State::Failed => "failed",
+            State::Cancelled => "cancelled",
+        }
+    }
+
+    /// Whether the run is over.
+    pub fn is_terminal(name: &str) -> bool {
+        ["succeeded", "failed", "cancelled"].contains(&name)
+    }
+}
+
+/// The task database.
+#[derive(Clone)]
+pub struct Ledger {
+    pool: AnyPool,
+    dialect: Dialect,
+    address: String,
+}
+
+/// How often a transaction that lost a deadlock or a race is tried again.
+const TRIES: u32 = 8;
+
+impl Ledger {
+    /// Connects and makes sure that the ledger's tables are there.
+    ///
+    /// # Errors
+    /// Kind `Config` for wrong credentials or a missing database, `Transient` when it is down.
+    pub async fn open(settings: &Settings) -> Result<Self> {
+        let ledger = Self::connect(settings).await?;
+        if !ledger.has_table("goshift_worker").await? {
+            ledger.create_tables().await?;
+        }
+        Ok(ledger)
+    }
+
+    /// Connects only.
+    ///
+    /// # Errors
+    /// As [`Ledger::open`].
+    pub async fn connect(settings: &Settings) -> Result<Self> {
+        static DRIVERS: Once = Once::new();
+        DRIVERS.call_once(sqlx::any::install_default_drivers);
+        let (engine, config) = settings.task_meta()?;
+        let plugin = plugin::find(&engine).map_err(|error| error.context("task_meta.type"))?;
+        let dialect = Dialect::by_name(plugin.name())?;
+        let url = connection_url(dialect, &config)?;
+        let address = config.address(default_port(dialect));
+        let session = dialect.session();
+        // SQLite has one writer: more connections would only wait for each other.
+        let connections = if dialect == Dialect::Sqlite { 2 } else { 8 };
+        let pool = AnyPoolOptions::new()
+            .max_connections(connections)
+            .acquire_timeout(config.timeout())
+            .idle_timeout(Duration::from_secs(300))
+            .after_connect(move |conn, _| Box::pin(async move {
+                conn.execute(session).await.map(|_| ())
+            }))
+            .connect(&url)
+            .await
+            .map_err(|error| failure::connecting(error, &config, &address))?;
+        Ok(Self { pool, dialect, address })
+    }
+
+    /// Creates every table goshift needs, the task table included. Safe to repeat. Returns
+    /// whether the task table is new.
+    ///
+    /// # Errors
+    /// Kind `Permanent` when a right is missing.
+    pub async fn init(&self) -> Result<bool> {
+        let task_table_is_new = !self.has_table("task_def_sync_manager").await?;
+        if task_table_is_new {
+            self.execute_script(self.dialect.task_ddl()).await?;
+        }
+        self.create_tables().await?;
+        Ok(task_table_is_new)
+    }
+
+    async fn create_tables(&self) -> Result<()> {
+        let created = self.execute_script(self.dialect.ledger_ddl()).await;
+        // Two processes may create at once; the loser finds the tables there.
+        if created.is_err() && self.has_table("goshift_worker").await? {
+            return Ok(());
+        }
+        created
+    }
+
+    async fn execute_script(&self, script: &'static str) -> Result<()> {
+        let mut conn = self.pool.acquire().await.map_err(|e| self.failure("connecting", e))?;
+        conn.execute(sqlx::raw_sql(script))
+            .await
+            .map(|_| ())
+            .map_err(|error| self.failure("creating goshift's tables", error))
+    }
+
+    async fn has_table(&self, name: &str) -> Result<bool> {
+        let sql = match self.dialect {
+            Dialect::Mysql => {
+                "SELECT {bigint:COUNT(*)} FROM information_schema.tables \
+                 WHERE table_schema = DATABASE() AND table_name = ?"
+            }
+            Dialect::Postgres => "SELECT CASE WHEN to_regclass(?) IS NULL THEN 0 ELSE 1 END",
+            Dialect::Sqlite => "SELECT COUNT(*) FROM sqlite_schema WHERE type = 'table' AND name = ?",
+        };
+        let count: i64 = sqlx::query_scalar(AssertSqlSafe(self.dialect.sql(sql)))
+            .bind(name)
+            .fetch_one(&self.pool)
+            .await
+            .map_err(|error| self.failure("looking for goshift's tables", error))?;
+        Ok(count > 0)
+    }
+
+    /// Where the task database is, for messages.
+    pub fn address(&self) -> &str {
+        &self.address
+    }
+
+    /// Asks the database for a sign of life.
+    ///
+    /// # Errors
+    /// Kind `Transient` when there is none.
+    pub async fn ping(&self) -> Result<()> {
+        self.pool.execute("SELECT 1").await.map(|_| ()).map_err(|e| self.failure("asking", e))
+    }
+
+    fn query(&self, template: &str) -> sqlx::query::Query<'static, Any, sqlx::any::AnyArguments> {
+        sqlx::query(AssertSqlSafe(self.dialect.sql(template)))
+    }
+
+    async fn begin(&self) -> Result<Transaction<'static, Any>, sqlx::Error> {
+        self.pool.begin_with(self.dialect.begin()).await
+    }
+
+    fn failure(&self, doing: &str, error: sqlx::Error) -> Error {
+        failure::classify(error, doing, &self.address)
+    }
+
+    /// Runs a transaction, again if it lost a deadlock or a race for a unique key.
+    async fn transact<T, F, Fut>(&self, doing: &str, mut attempt: F) -> Result<T>
+    where
+        F: FnMut() -> Fut,
+        Fut: Future<Output = Result<T, Attempt>>,
+    {
+        let mut tries = 0;
+        loop {
+            match attempt().await {
+                Ok(value) => return Ok(value),
+                Err(Attempt::Refused(error)) => return Err(error),
+                Err(Attempt::Database(error)) => {
+                    tries += 1;
+                    if tries >= TRIES || !failure::is_conflict(&error) {
+                        return Err(self.failure(doing, error));
+                    }
+                    let wait = rand::random_range(1..=10 * u64::from(tries));
+                    tokio::time::sleep(Duration::from_millis(wait)).await;
+                }
+            }
+        }
+    }
+}
+
+/// Why a transaction ended without a result.
+enum Attempt {
+    /// The database said no; a conflict is tried again.
+    Database(sqlx::Error),
+    /// The ledger's own rules said no.
+    Refused(Error),
+}
+
+impl From<sqlx::Error> for Attempt {
+    fn from(error: sqlx::Error) -> Self {
+        Attempt::Database(error)
+    }
+}
+
+impl From<Error> for Attempt {
+    fn from(error: Error) -> Self {
+        Attempt::Refused(error)
+    }
+}
+
+/// Reads a column of a ledger row.
+fn get<'r, T>(row: &'r AnyRow, column: &str) -> Result<T, sqlx::Error>
+where
+    T: sqlx::Decode<'r, Any> + sqlx::Type<Any>,
+{
+    sqlx::Row::try_get(row, column)
+}
+
+fn default_port(dialect: Dialect) -> u16 {
+    match dialect {
+        Dialect::Mysql => 3306,
+        Dialect::Postgres => 5432,
+        Dialect::Sqlite => 0,
+    }
+}
+
+/// The URL that sqlx's run-time chosen driver wants; every part is percent-encoded.
+fn connection_url(dialect: Dialect, config: &ConnectionConfig) -> Result<String> {
+    use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode as encode};
+    if dialect == Dialect::Sqlite {
+        let path = config.require("path", &config.path)?;
+        let absolute = std::path::absolute(Path::new(path))
+            .map_err(|error| Error::config(format!("task_meta.path {path}")).caused_by(error))?;
+        let path = absolute.to_string_lossy();
+        return Ok(format!("sqlite://{}?mode=rwc", encode(&path, NON_ALPHANUMERIC)));
+    }
+    let part = |text: &str| encode(text, NON_ALPHANUMERIC).to_string();
+    let (scheme, tls_key) = match dialect {
+        Dialect::Mysql => ("mysql", "ssl-mode"),
+        _ => ("postgres", "sslmode"),
+    };
+    let tls = match (config.tls, dialect) {
+        (Tls::Disable, Dialect::Mysql) => "DISABLED",
+        (Tls::Prefer, Dialect::Mysql) => "PREFERRED",
+        (Tls::Require, Dialect::Mysql) => "REQUIRED",
+        (Tls::VerifyCa, Dialect::Mysql) => "VERIFY_CA",
+        (Tls::VerifyFull, Dialect::Mysql) => "VERIFY_IDENTITY",
+        (Tls::Disable, _) => "disable",
+        (Tls::Prefer, _) => "prefer",
+        (Tls::Require, _) => "require",
+        (Tls::VerifyCa, _) => "verify-ca",
+        (Tls::VerifyFull, _) => "verify-full",
+    };
+    let mut url = format!(
+        "{scheme}://{}:{}@{}:{}/{}?{tls_key}={tls}",
+        part(config.require("user", &config.user)?),
+        part(config.password.expose()),
+        config.host.as_deref().unwrap_or("127.0.0.1"),
+        config.port.unwrap_or(default_port(dialect)),
+        part(config.require("db", &config.db)?),
+    );
+    let prefix = if dialect == Dialect::Mysql { "ssl-" } else { "ssl" };
+    let files = [
+        (if dialect == Dialect::Mysql { "ca" } else { "rootcert" }, &config.tls_ca),
+        ("cert", &config.tls_cert),
+        ("key", &config.tls_key),
+    ];
+    for (name, file) in files {
+        if let Some(file) = file {
+            url.push_str(&format!("&{prefix}{name}={}", part(file)));
+        }
+    }
+    if let (Dialect::Postgres, Some(schema)) = (dialect, &config.schema) {
+        url.push_str(&format!("&options={}", part(&format!("-c search_path={schema}"))));
+    }
+    Ok(url)
+}

@@ -1,0 +1,25 @@
+//! goshift moves tables between databases, driven by a task table and a message queue.
+//!
+//! Data flows one way: config → task → plan (lazy stream of shards) → reader → batch → writer →
+//! ledger and progress. See ARCHITECTURE.md for the picture.
+
+pub mod batch;
+pub mod cli;
+pub mod config;
+pub mod copy;
+pub mod error;
+pub mod event;
+pub mod ledger;
+pub mod plan;
+pub mod plugin;
+pub mod progress;
+pub mod queue;
+pub mod retry;
+pub mod run;
+pub mod schema;
+pub mod shutdown;
+pub mod submit;
+pub mod task;
+pub mod telemetry;
+pub mod verify;
+pub mod worker;

@@ -1,0 +1,274 @@
+//! From a task and two described tables to what the reader and the writer do.
+//!
+//! Everything that can be refused is refused here, by name, before a row moves.
+
+use std::sync::Arc;
+
+use uuid::Uuid;
+
+use crate::error::{Context, Error, Result};
+use crate::plugin::{
+    ColumnPair, NewTable, ReadPlan, Reader, WriteColumn, WriteMode, WritePlan, Writer,
+};
+use crate::schema::{Column, Schema, TableRef};
+use crate::task::TaskMeta;
+
+pub mod check;
+mod columns;
+pub mod split;
+
+/// Lanes of a task that names no `worker_num`.
+const DEFAULT_LANES: usize = 4;
+/// `read_batch` and `write_batch` of a task that names none: the seed's own figures.
+const DEFAULT_READ_BATCH: u64 = 5000;
+const DEFAULT_WRITE_BATCH: usize = 500;
+
+/// What one run does.
+#[derive(Debug)]
+pub struct Plan {
+    /// For the reader.
+    pub read: Arc<ReadPlan>,
+    /// For the writer.
+    pub write: Arc<WritePlan>,
+    /// Parallel lanes.
+    pub lanes: usize,
+    /// Whether the source's keys can't guarantee that no two rows share the target's key, so that
+    /// the target must be counted at the end.
+    pub count_rows: bool,
+    /// Whether the target is missing and is going to be created.
+    pub creates_target: bool,
+    /// What the operator should know.
+    pub notes: Vec<String>,
+}
+
+/// What a plan is made from.
+pub struct Planner<'a> {
+    /// The task.
+    pub task: &'a TaskMeta,
+    /// The run, for markers.
+    pub run_id: Uuid,
+    /// Connected to the source.
+    pub reader: &'a dyn Reader,
+    /// Connected to the target.
+    pub writer: &'a dyn Writer,
+    /// The source engine's name.
+    pub from_engine: &'static str,
+    /// The target engine's name.
+    pub to_engine: &'static str,
+    /// Whether both sides are the same database.
+    pub same_database: bool,
+    /// Whether that database is a file that allows one user at a time.
+    pub same_file: bool,
+    /// Cap on lanes.
+    pub max_lanes: usize,
+}
+
+impl Planner<'_> {
+    /// Makes the plan. With `dry` nothing is created: a missing target is planned as it would be.
+    ///
+    /// # Errors
+    /// Kind `Permanent` or `Config`, naming the table and the column.
+    pub async fn plan(&self, dry: bool) -> Result<Plan> {
+        let source = self.source().await?;
+        let mut notes = Vec::new();
+        let chosen = columns::chosen(&source, self.task)?;
+        let (target, creates_target) = self.target(&source, &chosen, dry).await?;
+        let pairs = columns::pair(&source, &target, &chosen, self.task.params.columns.is_none())?;
+        let split = self.split_key(&source)?;
+        if split.is_empty() {
+            notes.push(format!("{} has no key to split by: one lane copies it", source.table));
+        }
+        let key = columns::target_key(&source, &target, &pairs, self.task.params.target_key());
+        let mode = self.write_mode(&target, &key, &mut notes);
+        let format = self.format(&source, &target, &pairs);
+        let count_rows = mode == WriteMode::Upsert
+            && !columns::key_is_unique_in_source(&source, &target, &pairs, &key);
+        let params = &self.task.params;
+        let lanes = self.lanes(split.is_empty(), &mut notes);
+        let read = ReadPlan {
+            columns: pairs.iter().map(|pair| pair.source).collect(),
+            schema: source,
+            split,
+            filter: params.filter.clone().filter(|text| !text.trim().is_empty()),
+            shard_rows: params.read_batch.unwrap_or(DEFAULT_READ_BATCH),
+            format,
+        };
+        let write = WritePlan {
+            columns: pairs
+                .iter()
+                .map(|pair| WriteColumn {
+                    target: pair.target,
+                    from: read.schema.columns[pair.source].logical.clone(),
+                    check: pair.check,
+                })
+                .collect(),
+            schema: target,
+            key: if mode == WriteMode::Upsert { key } else { Vec::new() },
+            mode,
+            statement_rows: params.write_batch.unwrap_or(DEFAULT_WRITE_BATCH),
+            format,
+            run_id: self.run_id,
+        };
+        Ok(Plan {
+            read: Arc::new(read),
+            write: Arc::new(write),
+            lanes,
+            count_rows,
+            creates_target,
+            notes,
+        })
+    }
+
+    async fn source(&self) -> Result<Arc<Schema>> {
+        let name = &self.task.from.table;
+        for table in spellings(name) {
+            if let Some(schema) = self.reader.describe(&table).await? {
+                return Ok(schema);
+            }
+        }
+        Err(Error::permanent(format!("there is no source table {name} in {}", self.task.from.db))
+            .with_remedy("correct from_table, or check that the user may see it"))
+    }
+
+    async fn target(
+        &self,
+        source: &Arc<Schema>,
+        chosen: &[(usize, String)],
+        dry: bool,
+    ) -> Result<(Arc<Schema>, bool)> {
+        let name = &self.task.to.table;
+        for table in spellings(name) {
+            if let Some(schema) = self.writer.describe(&table).await? {
+                if self.same_database && schema.table == source.table {
+                    return Err(Error::config(format!("source and target are both {name}"))
+                        .with_remedy("choose another to_table"));
+                }
+                return Ok((schema, false));
+            }
+        }
+        let table = TableRef::parse(name);
+        let key: Vec<usize> = source
+            .split_key()
+            .iter()
+            .map(|key| chosen.iter().position(|(position, _)| position == key))
+            .collect::<Option<_>>()
+            .unwrap_or_default();
+        let new = columns::new_columns(source, chosen, &key);
+        if dry {
+            return Ok((Arc::new(columns::imagined(table, new, &key)), true));
+        }
+        let new = NewTable { engine: self.from_engine, columns: new, key: &key };
+        self.writer.create(&table, &new).await?;
+        let created = self.writer.describe(&table).await?;
+        let created = created.ok_or_else(|| {
+            Error::internal(format!("{name} was created and is not to be seen"))
+        })?;
+        Ok((created, true))
+    }
+
+    /// The split key: the task's own, else the source's.
+    fn split_key(&self, source: &Schema) -> Result<Vec<usize>> {
+        let names = self.task.params.split_by();
+        if names.is_empty() {
+            return Ok(source.split_key().to_vec());
+        }
+        let find = |name: &String| {
+            source.position(name).ok_or_else(|| {
+                Error::config(format!("{} has no column \"{name}\" to split by", source.table))
+                    .with_remedy(format!("its columns: {}", all_names(source)))
+            })
+        };
+        names.iter().map(find).collect()
+    }
+
+    fn write_mode(&self, target: &Schema, key: &[usize], notes: &mut Vec<String>) -> WriteMode {
+        match self.task.params.write_mode {
+            Some(WriteMode::Insert) => WriteMode::Insert,
+            _ if !key.is_empty() => WriteMode::Upsert,
+            _ => {
+                notes.push(format!(
+                    "{} has no key that tells rows apart: rows are inserted, each shard once, \
+                     with a marker in goshift_marker",
+                    target.table
+                ));
+                WriteMode::Insert
+            }
+        }
+    }
+
+    fn format(
+        &self,
+        source: &Schema,
+        target: &Schema,
+        pairs: &[columns::Pair],
+    ) -> crate::batch::WireFormat {
+        let column_pairs: Vec<_> = pairs
+            .iter()
+            .map(|pair| ColumnPair {
+                from: &source.columns[pair.source],
+                to: &target.columns[pair.target],
+            })
+            .collect();
+        let accepted = self.writer.accepts(&column_pairs);
+        let mut offered = self.reader.offers(&column_pairs).into_iter();
+        offered
+            .find(|format| accepted.contains(format))
+            .unwrap_or(crate::batch::WireFormat::Canonical)
+    }
+
+    fn lanes(&self, keyless: bool, notes: &mut Vec<String>) -> usize {
+        let wanted = self.task.params.worker_num.unwrap_or(DEFAULT_LANES);
+        if keyless {
+            return 1;
+        }
+        if self.same_file {
+            notes.push("source and target are one database file: one lane".to_owned());
+            return 1;
+        }
+        if wanted > self.max_lanes {
+            notes.push(format!(
+                "worker_num {wanted} is capped at worker.max_lanes {}",
+                self.max_lanes
+            ));
+        }
+        wanted.min(self.max_lanes).max(1)
+    }
+}
+
+impl Plan {
+    /// Refuses to double rows: a target without a key that already holds rows, unless the task
+    /// asks for `insert` by name or an earlier attempt of this run wrote them.
+    ///
+    /// # Errors
+    /// Kind `Permanent` with the ways out.
+    pub async fn prepare(&self, writer: &dyn Writer, explicit_insert: bool) -> Result<()> {
+        let resumed = writer.prepare(&self.write).await?;
+        if self.write.mode == WriteMode::Upsert || resumed || explicit_insert {
+            return Ok(());
+        }
+        let table = &self.write.schema.table;
+        if writer.is_empty(table).await.context(|| "target")? {
+            return Ok(());
+        }
+        Err(Error::permanent(format!(
+            "{table} has no key that tells rows apart and already holds rows: copying again would \
+             double them"
+        ))
+        .with_remedy(
+            "give the target a primary or unique key, or empty it first, or set \
+             \"write_mode\": \"insert\" in params if rows are meant to be added",
+        ))
+    }
+}
+
+/// A task's table name, first as it stands, then taken apart at its dot.
+fn spellings(name: &str) -> Vec<TableRef> {
+    let whole = TableRef { schema: None, name: name.to_owned() };
+    let parsed = TableRef::parse(name);
+    if parsed == whole { vec![whole] } else { vec![parsed, whole] }
+}
+
+fn all_names(schema: &Schema) -> String {
+    let names: Vec<_> = schema.columns.iter().map(|c: &Column| c.name.as_str()).collect();
+    names.join(", ")
+}

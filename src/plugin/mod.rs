@@ -1,0 +1,263 @@
+//! The interfaces between the run and the engines, and the list of engines.
+//!
+//! A new database is a new folder here and one line in [`PLUGINS`]. Nothing outside the folders
+//! knows an engine. Plugins never see the ledger or the queue.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use crate::batch::{BatchReceiver, BatchSender, WireFormat};
+use crate::config::connection::ConnectionConfig;
+use crate::error::{Error, Result};
+use crate::plan::check::Check;
+use crate::schema::{Column, LogicalType, Schema, TableRef};
+
+pub mod mysql;
+pub mod postgres;
+pub mod sqlite;
+
+/// Every engine, with the names that a task row may use for it.
+static PLUGINS: &[&dyn Plugin] = &[&mysql::Mysql, &postgres::Postgres, &sqlite::Sqlite];
+
+/// Finds the engine for `from_db_type` / `to_db_type`.
+///
+/// # Errors
+/// Kind `Config` for an unknown name; the message lists the known ones.
+pub fn find(db_type: &str) -> Result<&'static dyn Plugin> {
+    let wanted = db_type.trim().to_ascii_lowercase();
+    PLUGINS.iter().copied().find(|p| p.names().contains(&wanted.as_str())).ok_or_else(|| {
+        let known: Vec<_> = PLUGINS.iter().map(|p| p.name()).collect();
+        Error::config(format!("unknown database type \"{db_type}\""))
+            .with_remedy(format!("use one of: {}", known.join(", ")))
+    })
+}
+
+/// One database engine.
+#[async_trait]
+pub trait Plugin: Send + Sync {
+    /// The engine's name in configuration and task rows.
+    fn name(&self) -> &'static str {
+        self.names()[0]
+    }
+
+    /// All spellings accepted in a task row, lower case, the main one first.
+    fn names(&self) -> &'static [&'static str];
+
+    /// Connects to read, with at most `lanes` + 1 connections. Proves the connection works.
+    async fn reader(&self, config: &ConnectionConfig, lanes: usize) -> Result<Arc<dyn Reader>>;
+
+    /// Connects to write, with at most `lanes` + 1 connections. Proves the connection works.
+    async fn writer(&self, config: &ConnectionConfig, lanes: usize) -> Result<Arc<dyn Writer>>;
+}
+
+/// One value of a shard bound, as the database printed it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum BoundValue {
+    /// Written into SQL without quotes.
+    #[serde(rename = "n")]
+    Number(String),
+    /// Written into SQL as a string literal.
+    #[serde(rename = "t")]
+    Text(String),
+    /// Lower-case hex digits of a binary value.
+    #[serde(rename = "x")]
+    Hex(String),
+}
+
+/// A position in key order: one value for each split column. Only the database compares it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Bound(pub Vec<BoundValue>);
+
+/// The rows of one shard.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum KeyRange {
+    /// The whole table.
+    All,
+    /// Keys greater than `after` and not greater than `to`; without a bound, open on that side.
+    /// Rows with NULL in a split column are left to [`KeyRange::Nulls`].
+    Between {
+        /// Exclusive lower bound.
+        after: Option<Bound>,
+        /// Inclusive upper bound.
+        to: Option<Bound>,
+    },
+    /// Rows with NULL in at least one split column.
+    Nulls,
+}
+
+/// What to read: the same for all shards of a run.
+#[derive(Debug)]
+pub struct ReadPlan {
+    /// The source table.
+    pub schema: Arc<Schema>,
+    /// Columns to read, positions in the schema, in the order of the batch's cells.
+    pub columns: Vec<usize>,
+    /// The split key, positions in the schema; empty for a table that is read by one lane.
+    pub split: Vec<usize>,
+    /// The task's `where`, a condition in the source's own SQL.
+    pub filter: Option<String>,
+    /// Rows a shard should have (`read_batch`).
+    pub shard_rows: u64,
+    /// What the writer gets.
+    pub format: WireFormat,
+}
+
+impl ReadPlan {
+    /// The columns to read, in batch order.
+    pub fn read_columns(&self) -> impl Iterator<Item = &Column> {
+        self.columns.iter().map(|&c| &self.schema.columns[c])
+    }
+
+    /// The split columns, in key order.
+    pub fn split_columns(&self) -> impl Iterator<Item = &Column> {
+        self.split.iter().map(|&c| &self.schema.columns[c])
+    }
+}
+
+/// How rows get into the target.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum WriteMode {
+    /// Insert, or update the row with the same key. Repeating it is harmless.
+    Upsert,
+    /// Insert only, for a target without a usable key: each shard's marker is written in the same
+    /// transaction, so that a shard has its effect exactly once a run.
+    Insert,
+}
+
+/// One column on its way from the source to the target.
+#[derive(Debug, Clone)]
+pub struct WriteColumn {
+    /// Position in the target's schema.
+    pub target: usize,
+    /// The source's type, which says what the cells look like.
+    pub from: LogicalType,
+    /// What each cell must satisfy so that the target can't change it in silence.
+    pub check: Check,
+}
+
+/// What to write: the same for all shards of a run.
+#[derive(Debug)]
+pub struct WritePlan {
+    /// The target table.
+    pub schema: Arc<Schema>,
+    /// Columns to write, in the order of the batch's cells.
+    pub columns: Vec<WriteColumn>,
+    /// The target key that decides "the same row", positions in `columns`; empty with
+    /// [`WriteMode::Insert`].
+    pub key: Vec<usize>,
+    /// How rows get in.
+    pub mode: WriteMode,
+    /// Rows a statement (`write_batch`).
+    pub statement_rows: usize,
+    /// What the reader sends.
+    pub format: WireFormat,
+    /// The run, for markers.
+    pub run_id: Uuid,
+}
+
+impl WritePlan {
+    /// The target's columns in batch order.
+    pub fn target_columns(&self) -> impl Iterator<Item = &Column> {
+        self.columns.iter().map(|c| &self.schema.columns[c.target])
+    }
+
+    /// Names the row at fault by its key, for an error about `cells` of one row.
+    pub fn describe_row<'a>(&self, cells: impl Iterator<Item = Option<&'a [u8]>>) -> String {
+        let cells: Vec<_> = cells.collect();
+        let named = self.key.iter().filter_map(|&position| {
+            let name = &self.schema.columns[self.columns[position].target].name;
+            let value = (*cells.get(position)?)?;
+            Some(format!("{name}={}", String::from_utf8_lossy(&value[..value.len().min(80)])))
+        });
+        let named: Vec<_> = named.collect();
+        if named.is_empty() { "a row".to_owned() } else { format!("row {}", named.join(", ")) }
+    }
+}
+
+/// What a shard's transaction did, known after its COMMIT.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Receipt {
+    /// Rows received and written.
+    pub rows: u64,
+    /// Bytes received.
+    pub bytes: u64,
+    /// The marker said that an earlier attempt had committed this shard: nothing was written.
+    pub already_done: bool,
+}
+
+/// A source and target column, for the choice of a wire format.
+#[derive(Debug, Clone, Copy)]
+pub struct ColumnPair<'a> {
+    /// In the source.
+    pub from: &'a Column,
+    /// In the target.
+    pub to: &'a Column,
+}
+
+/// Reads one database.
+#[async_trait]
+pub trait Reader: Send + Sync {
+    /// The table's shape; `None` if there is no such table.
+    async fn describe(&self, table: &TableRef) -> Result<Option<Arc<Schema>>>;
+
+    /// The formats this reader can send for these columns, best first. The pairs stand in batch
+    /// order. [`WireFormat::Canonical`] is always among them.
+    fn offers(&self, pairs: &[ColumnPair<'_>]) -> Vec<WireFormat>;
+
+    /// The key of the row that ends the next shard: the `shard_rows`-th row after `after` in key
+    /// order, picked by the database. `None` when fewer rows than that are left; the rest is then
+    /// one open shard. Called only with a split key.
+    async fn cut(&self, plan: &ReadPlan, after: Option<&Bound>) -> Result<Option<Bound>>;
+
+    /// Streams a shard and ends it with `out.finish()`.
+    async fn read(&self, plan: &ReadPlan, range: &KeyRange, out: BatchSender) -> Result<()>;
+}
+
+/// Writes one database.
+#[async_trait]
+pub trait Writer: Send + Sync {
+    /// The table's shape; `None` if there is no such table.
+    async fn describe(&self, table: &TableRef) -> Result<Option<Arc<Schema>>>;
+
+    /// Creates the table with these columns of the source (renamed where the task says so) and
+    /// its first usable key. The engine picks its own types by the logical ones, and the source's
+    /// native type where `same_engine`. Harmless if another process was faster.
+    async fn create(&self, table: &TableRef, source: &NewTable<'_>) -> Result<()>;
+
+    /// The formats this writer can take for these columns.
+    fn accepts(&self, pairs: &[ColumnPair<'_>]) -> Vec<WireFormat>;
+
+    /// Whether the table has no row.
+    async fn is_empty(&self, table: &TableRef) -> Result<bool>;
+
+    /// Exact number of rows, for a final check.
+    async fn count(&self, table: &TableRef) -> Result<u64>;
+
+    /// Makes ready for the run's shards, such as the marker table for [`WriteMode::Insert`].
+    /// Returns whether an earlier attempt of this run has already written a marker.
+    async fn prepare(&self, plan: &WritePlan) -> Result<bool>;
+
+    /// Writes one shard in one transaction and returns after its COMMIT. Dropping the future
+    /// rolls back.
+    async fn write(&self, plan: &WritePlan, shard: u64, input: BatchReceiver) -> Result<Receipt>;
+
+    /// After the last shard: moves sequences past the copied values, removes the run's markers.
+    async fn finish(&self, plan: &WritePlan) -> Result<()>;
+}
+
+/// A table to create.
+#[derive(Debug)]
+pub struct NewTable<'a> {
+    /// The engine the columns come from; equal to the writer's own name for the same engine.
+    pub engine: &'static str,
+    /// The source's columns under their target names; none is to be generated.
+    pub columns: Vec<Column>,
+    /// The key, positions in `columns`; empty for none.
+    pub key: &'a [usize],
+}

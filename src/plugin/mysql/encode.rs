@@ -1,0 +1,151 @@
+//! Canonical text into MySQL literals. The form is chosen once a column.
+
+use super::sql;
+use crate::error::{Error, Result};
+use crate::plan::check::{Check, bool_digit};
+use crate::plugin::WritePlan;
+use crate::schema::LogicalType;
+
+/// How a column's cells are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Literal {
+    /// Digits without quotes.
+    Number,
+    /// A string literal.
+    Text,
+    /// A hexadecimal literal.
+    Hex,
+    /// `b'0101'`.
+    Bits,
+    /// `1` or `0`.
+    Bool,
+}
+
+impl Literal {
+    /// By the source's and the target's type.
+    pub(super) fn choose(from: &LogicalType, to: &LogicalType) -> Self {
+        use LogicalType as T;
+        match (from, to) {
+            (_, T::Bool) => Literal::Bool,
+            (T::Bool, T::Bit { .. }) => Literal::Bool,
+            (_, T::Bit { .. }) => Literal::Bits,
+            (T::Bytes(_) | T::Geometry, _) => Literal::Hex,
+            (
+                T::Bool | T::Int(_) | T::UInt(_) | T::Decimal { .. } | T::Float32 | T::Float64,
+                T::Int(_) | T::UInt(_) | T::Decimal { .. } | T::Float32 | T::Float64 | T::Year,
+            ) => Literal::Number,
+            _ => Literal::Text,
+        }
+    }
+
+    /// Appends the literal, or says what is wrong with the cell.
+    fn push(self, sql: &mut Vec<u8>, cell: &[u8]) -> Result<(), String> {
+        match self {
+            Literal::Number => {
+                let plain = cell.iter().all(|b| b.is_ascii_digit() || b"+-.eE".contains(b));
+                if !plain || cell.is_empty() {
+                    return Err("holds NaN or infinity, which MySQL has no value for".to_owned());
+                }
+                sql.extend_from_slice(cell);
+            }
+            Literal::Text => sql::push_text(sql, cell),
+            Literal::Hex => sql::push_hex(sql, cell),
+            Literal::Bits => {
+                if !cell.iter().all(|b| matches!(b, b'0' | b'1')) {
+                    return Err("holds something that is not a bit string".to_owned());
+                }
+                sql.extend_from_slice(b"b'");
+                sql.extend_from_slice(cell);
+                sql.push(b'\'');
+            }
+            Literal::Bool => match bool_digit(cell) {
+                Some(digit) => sql.extend_from_slice(digit),
+                None => return Err("holds something that is neither true nor false".to_owned()),
+            },
+        }
+        Ok(())
+    }
+}
+
+/// The columns' forms and checks, in batch order.
+pub(super) struct Encoder {
+    columns: Vec<(Literal, Check)>,
+}
+
+impl Encoder {
+    pub(super) fn new(plan: &WritePlan) -> Self {
+        let columns = plan.columns.iter().map(|column| {
+            let to = &plan.schema.columns[column.target].logical;
+            (Literal::choose(&column.from, to), column.check)
+        });
+        Self { columns: columns.collect() }
+    }
+
+    /// Appends `(v, v, …)` for row `row` of the batch.
+    ///
+    /// # Errors
+    /// Kind `Permanent`, naming the column and the row's key.
+    pub(super) fn push_row(
+        &self,
+        sql: &mut Vec<u8>,
+        plan: &WritePlan,
+        batch: &crate::batch::Batch,
+        row: usize,
+    ) -> Result<()> {
+        sql.push(b'(');
+        for (position, (cell, (literal, check))) in batch.row(row).zip(&self.columns).enumerate() {
+            if position > 0 {
+                sql.push(b',');
+            }
+            let Some(cell) = cell else {
+                sql.extend_from_slice(b"NULL");
+                continue;
+            };
+            check.verify(cell).and_then(|()| literal.push(sql, cell)).map_err(|reason| {
+                let column = &plan.schema.columns[plan.columns[position].target];
+                Error::permanent(format!(
+                    "{}, {}: column {} ({}) {reason}",
+                    plan.schema.table,
+                    plan.describe_row(batch.row(row)),
+                    column.name,
+                    column.native
+                ))
+                .with_remedy("correct the source's value, or change the target's column")
+            })?;
+        }
+        sql.push(b')');
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn literal(from: &LogicalType, to: &LogicalType, cell: &[u8]) -> Result<String, String> {
+        let mut sql = Vec::new();
+        Literal::choose(from, to).push(&mut sql, cell)?;
+        Ok(String::from_utf8_lossy(&sql).into_owned())
+    }
+
+    #[test]
+    fn literals_by_type() {
+        use LogicalType as T;
+        let decimal = T::Decimal { precision: Some(10), scale: Some(2) };
+        let bits = T::Bit { length: Some(3), varying: false };
+        for (from, to, cell, expected) in [
+            (T::Int(64), T::Int(64), &b"-5"[..], "-5"),
+            (T::Int(64), T::Text(None), b"-5", "'-5'"),
+            (T::Text(None), T::Int(64), b"5", "'5'"),
+            (decimal.clone(), decimal, b"1.50", "1.50"),
+            (T::Bool, T::Int(8), b"1", "1"),
+            (T::Text(None), T::Bool, b"true", "1"),
+            (T::Bytes(None), T::Bytes(None), b"\0'", "x'0027'"),
+            (bits.clone(), bits, b"101", "b'101'"),
+            (T::Json, T::Json, b"{\"a\": \"\\n\"}", r#"'{"a": "\\n"}'"#),
+        ] {
+            assert_eq!(literal(&from, &to, cell).as_deref(), Ok(expected));
+        }
+        assert!(literal(&T::Float64, &T::Float64, b"NaN").is_err());
+    }
+}

@@ -1,0 +1,252 @@
+//! Writes shards into MySQL: literal multi-row statements in one transaction a shard.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use sqlx::{AssertSqlSafe, Executor, Row};
+
+use super::connect::{Database, Lease};
+use super::encode::Encoder;
+use super::{create, describe, sql};
+use crate::batch::{Batch, BatchReceiver, Payload, WireFormat};
+use crate::error::{Error, Result};
+use crate::plugin::{ColumnPair, NewTable, Receipt, WriteMode, WritePlan, Writer};
+use crate::schema::{Schema, TableRef};
+
+/// Bytes after which a statement is sent even if it has fewer rows than `write_batch`.
+const STATEMENT_BYTES: usize = 1024 * 1024;
+
+/// Writes one MySQL database.
+pub(super) struct MysqlWriter {
+    pub(super) db: Database,
+}
+
+#[async_trait]
+impl Writer for MysqlWriter {
+    async fn describe(&self, table: &TableRef) -> Result<Option<Arc<Schema>>> {
+        describe::describe(&self.db, table).await
+    }
+
+    async fn create(&self, table: &TableRef, new: &NewTable<'_>) -> Result<()> {
+        let doing = format!("creating {table}");
+        let mut lease = self.db.lease().await?;
+        // MySQL 8 has utf8mb4_0900_bin, MariaDB utf8mb4_nopad_bin; older servers have neither.
+        let found = (&mut *lease)
+            .fetch_optional(
+                "SELECT CAST(COLLATION_NAME AS CHAR) FROM information_schema.collations WHERE \
+                 COLLATION_NAME IN ('utf8mb4_0900_bin', 'utf8mb4_nopad_bin') LIMIT 1",
+            )
+            .await
+            .and_then(|row| row.map(|row| row.try_get::<String, _>(0)).transpose())
+            .map_err(|error| self.db.failure(&doing, error))?;
+        lease.keep();
+        let nopad = found.as_deref().unwrap_or("utf8mb4_bin");
+        self.db.execute(&doing, create::table(table, new, nopad)?).await
+    }
+
+    fn accepts(&self, _pairs: &[ColumnPair<'_>]) -> Vec<WireFormat> {
+        vec![WireFormat::Canonical]
+    }
+
+    async fn is_empty(&self, table: &TableRef) -> Result<bool> {
+        let mut lease = self.db.lease().await?;
+        let query = format!("SELECT 1 FROM {} LIMIT 1", sql::table(table));
+        let row = (&mut *lease)
+            .fetch_optional(sqlx::raw_sql(AssertSqlSafe(query)))
+            .await
+            .map_err(|error| self.db.failure(&format!("looking into {table}"), error))?;
+        lease.keep();
+        Ok(row.is_none())
+    }
+
+    async fn count(&self, table: &TableRef) -> Result<u64> {
+        let doing = format!("counting {table}");
+        let mut lease = self.db.lease().await?;
+        let query = format!("SELECT COUNT(*) FROM {}", sql::table(table));
+        let count: i64 = (&mut *lease)
+            .fetch_one(sqlx::query(AssertSqlSafe(query)))
+            .await
+            .and_then(|row| row.try_get(0))
+            .map_err(|error| self.db.failure(&doing, error))?;
+        lease.keep();
+        Ok(count.max(0) as u64)
+    }
+
+    async fn prepare(&self, plan: &WritePlan) -> Result<bool> {
+        if plan.mode != WriteMode::Insert {
+            return Ok(false);
+        }
+        let doing = "preparing goshift_marker";
+        let marker = marker(plan);
+        self.db.execute(doing, create::marker(&marker)).await?;
+        let mut lease = self.db.lease().await?;
+        let query = format!("SELECT 1 FROM {marker} WHERE run_id = '{}' LIMIT 1", plan.run_id);
+        let row = (&mut *lease)
+            .fetch_optional(sqlx::raw_sql(AssertSqlSafe(query)))
+            .await
+            .map_err(|error| self.db.failure(doing, error))?;
+        lease.keep();
+        Ok(row.is_some())
+    }
+
+    async fn write(&self, plan: &WritePlan, shard: u64, mut input: BatchReceiver) -> Result<Receipt> {
+        let mut shard_write = ShardWrite::begin(&self.db, plan).await?;
+        if plan.mode == WriteMode::Insert && !shard_write.mark(shard).await? {
+            while input.next().await?.is_some() {}
+            return Ok(Receipt { already_done: true, ..Default::default() });
+        }
+        while let Some(payload) = input.next().await? {
+            let Payload::Rows(batch) = payload else {
+                return Err(Error::internal("MySQL was sent a format it did not accept"));
+            };
+            shard_write.write(&batch).await?;
+        }
+        shard_write.commit().await
+    }
+
+    async fn finish(&self, plan: &WritePlan) -> Result<()> {
+        if plan.mode != WriteMode::Insert {
+            return Ok(());
+        }
+        let query = format!("DELETE FROM {} WHERE run_id = '{}'", marker(plan), plan.run_id);
+        self.db.execute("clearing goshift_marker", query).await
+    }
+}
+
+fn marker(plan: &WritePlan) -> String {
+    sql::table(&TableRef {
+        schema: plan.schema.table.schema.clone(),
+        name: "goshift_marker".to_owned(),
+    })
+}
+
+/// One shard's transaction. Dropped before its commit, the connection is closed and the server
+/// rolls back.
+struct ShardWrite<'a> {
+    db: &'a Database,
+    plan: &'a WritePlan,
+    lease: Lease,
+    encoder: Encoder,
+    head: String,
+    tail: String,
+    doing: String,
+    /// The statement being built; empty between statements.
+    statement: Vec<u8>,
+    statement_rows: usize,
+    limit: usize,
+    receipt: Receipt,
+}
+
+impl<'a> ShardWrite<'a> {
+    async fn begin(db: &'a Database, plan: &'a WritePlan) -> Result<Self> {
+        let doing = format!("writing {}", plan.schema.table);
+        let mut lease = db.lease().await?;
+        (&mut *lease)
+            .execute(sqlx::raw_sql("START TRANSACTION"))
+            .await
+            .map_err(|error| db.failure(&doing, error))?;
+        let names: Vec<_> = plan.target_columns().map(|c| sql::name(&c.name)).collect();
+        let head =
+            format!("INSERT INTO {} ({}) VALUES ", sql::table(&plan.schema.table), names.join(","));
+        // All columns, the key's too: a row that meets another row's unique key becomes exactly
+        // the source's row, or the statement fails. It never updates a stranger in silence.
+        let updates: Vec<_> = names.iter().map(|name| format!("{name}=VALUES({name})")).collect();
+        let tail = match plan.mode {
+            WriteMode::Upsert => format!(" ON DUPLICATE KEY UPDATE {}", updates.join(",")),
+            WriteMode::Insert => String::new(),
+        };
+        let limit = STATEMENT_BYTES.min(db.max_packet() / 2);
+        Ok(Self {
+            db,
+            plan,
+            lease,
+            encoder: Encoder::new(plan),
+            head,
+            tail,
+            doing,
+            statement: Vec::new(),
+            statement_rows: 0,
+            limit,
+            receipt: Receipt::default(),
+        })
+    }
+
+    /// Writes the shard's marker; `false` if it is there already.
+    async fn mark(&mut self, shard: u64) -> Result<bool> {
+        let query = format!(
+            "INSERT IGNORE INTO {} (run_id, shard) VALUES ('{}', {shard})",
+            marker(self.plan),
+            self.plan.run_id
+        );
+        let done = (&mut *self.lease)
+            .execute(sqlx::raw_sql(AssertSqlSafe(query)))
+            .await
+            .map_err(|error| self.db.failure("writing goshift_marker", error))?;
+        Ok(done.rows_affected() == 1)
+    }
+
+    async fn write(&mut self, batch: &Batch) -> Result<()> {
+        for row in 0..batch.rows() {
+            if self.statement.is_empty() {
+                self.statement.extend_from_slice(self.head.as_bytes());
+            } else {
+                self.statement.push(b',');
+            }
+            self.encoder.push_row(&mut self.statement, self.plan, batch, row)?;
+            self.statement_rows += 1;
+            if self.statement_rows >= self.plan.statement_rows || self.statement.len() >= self.limit
+            {
+                self.flush().await?;
+            }
+        }
+        self.receipt.bytes += batch.bytes() as u64;
+        self.receipt.rows += batch.rows() as u64;
+        Ok(())
+    }
+
+    async fn flush(&mut self) -> Result<()> {
+        if self.statement.is_empty() {
+            return Ok(());
+        }
+        self.statement.extend_from_slice(self.tail.as_bytes());
+        let max_packet = self.db.max_packet();
+        if self.statement.len() >= max_packet {
+            return Err(Error::permanent(format!(
+                "{}: a row needs a statement of {} bytes, but the server's max_allowed_packet is \
+                 {max_packet}",
+                self.doing,
+                self.statement.len()
+            ))
+            .with_remedy("raise max_allowed_packet on the target server"));
+        }
+        let text = String::from_utf8(std::mem::take(&mut self.statement)).map_err(|_| {
+            Error::permanent(format!("{}: a text column holds bytes that are not UTF-8", self.doing))
+                .with_remedy("correct the source's text, or copy it into a binary column")
+        })?;
+        let rows = std::mem::take(&mut self.statement_rows) as u64;
+        let done = (&mut *self.lease)
+            .execute(sqlx::raw_sql(AssertSqlSafe(text)))
+            .await
+            .map_err(|error| self.db.failure(&self.doing, error))?;
+        // An upsert counts 1 for a row that was inserted or is the same, 2 for one that changed.
+        if done.rows_affected() < rows {
+            return Err(Error::permanent(format!(
+                "{}: {rows} rows were sent, the server counted {}",
+                self.doing,
+                done.rows_affected()
+            ))
+            .with_remedy("look for triggers on the target that drop rows"));
+        }
+        Ok(())
+    }
+
+    async fn commit(mut self) -> Result<Receipt> {
+        self.flush().await?;
+        (&mut *self.lease)
+            .execute(sqlx::raw_sql("COMMIT"))
+            .await
+            .map_err(|error| self.db.failure(&self.doing, error))?;
+        self.lease.keep();
+        Ok(self.receipt)
+    }
+}

@@ -1,0 +1,218 @@
+//! Connections: options, session settings, and leases that can't poison the pool.
+
+use std::path::Path;
+
+use bytes::Bytes;
+use futures::stream::{BoxStream, StreamExt, TryStreamExt};
+use sqlx::pool::PoolConnection;
+use sqlx::postgres::{
+    PgConnectOptions, PgConnection, PgCopyIn, PgPool, PgPoolOptions, PgRow, PgSslMode,
+};
+use sqlx::{AssertSqlSafe, ConnectOptions, Connection, Executor};
+
+use super::{error, sql};
+use crate::config::connection::{ConnectionConfig, Tls};
+use crate::error::{Error, Result};
+use crate::schema::TableRef;
+
+/// PostgreSQL's port.
+pub(super) const DEFAULT_PORT: u16 = 5432;
+
+/// The oldest server whose catalogs [`super::describe`] reads (`attgenerated`).
+const OLDEST_SERVER: u32 = 12_00_00;
+
+/// Canonical text depends on these. `row_security` off makes a row-level policy an error instead
+/// of a silent filter. The keep-alives let the server give up on a worker whose machine is gone,
+/// and free its locks, in two minutes instead of two hours. The connection check, which servers
+/// before 14 and some platforms lack, does so within seconds for a closed connection, even while
+/// the statement waits for a lock.
+const SESSION: &str = "SET TimeZone = 'UTC'; SET DateStyle = 'ISO, YMD'; \
+    SET IntervalStyle = 'postgres'; SET extra_float_digits = 3; SET bytea_output = 'hex'; \
+    SET client_encoding = 'UTF8'; SET standard_conforming_strings = on; \
+    SET lc_monetary = 'C'; SET xmloption = 'content'; SET row_security = off; SET jit = off; \
+    SET statement_timeout = 0; SET idle_in_transaction_session_timeout = 0; \
+    SET client_min_messages = 'warning'; SET tcp_keepalives_idle = 60; \
+    SET tcp_keepalives_interval = 10; SET tcp_keepalives_count = 6; \
+    DO 'BEGIN PERFORM set_config(''client_connection_check_interval'', ''2s'', false); \
+    EXCEPTION WHEN OTHERS THEN NULL; END'; ";
+
+/// One server's pool, with what is needed to name it.
+pub(super) struct Db {
+    pool: PgPool,
+    config: ConnectionConfig,
+}
+
+impl Db {
+    /// Connects with at most `lanes` + 1 connections, after one has shown that it works.
+    pub(super) async fn connect(config: &ConnectionConfig, lanes: usize) -> Result<Self> {
+        let options = options(config)?;
+        let session = format!("{SESSION}{}", search_path(config.schema.as_deref()));
+        prove(config, &options, &session).await?;
+        let pool = PgPoolOptions::new()
+            .max_connections(u32::try_from(lanes).unwrap_or(u32::MAX).saturating_add(1))
+            .acquire_timeout(config.timeout())
+            .after_connect(move |connection, _| {
+                let session = session.clone();
+                Box::pin(async move {
+                    connection.execute(sqlx::raw_sql(AssertSqlSafe(session))).await.map(drop)
+                })
+            })
+            .connect_lazy_with(options);
+        Ok(Self { pool, config: config.clone() })
+    }
+
+    /// Takes a connection out of the pool.
+    pub(super) async fn lane(&self) -> Result<Lane> {
+        let connection =
+            self.pool.acquire().await.map_err(|error| error::connecting(&self.config, error))?;
+        Ok(Lane { connection, clean: false })
+    }
+
+    /// Puts the connection's schema in front of a table's name that has none.
+    pub(super) fn resolve(&self, table: &TableRef) -> TableRef {
+        let schema = table.schema.clone().or_else(|| self.config.schema.clone());
+        TableRef { schema, name: table.name.clone() }
+    }
+}
+
+/// A connection on loan. It goes back to the pool only by [`Lane::release`]; dropped in any other
+/// way, by an error or in the middle of a COPY, it is closed and the server rolls back.
+pub(super) struct Lane {
+    connection: PoolConnection<sqlx::Postgres>,
+    clean: bool,
+}
+
+impl Lane {
+    /// Gives the connection back. Only outside of transactions and COPYs.
+    pub(super) fn release(mut self) {
+        self.clean = true;
+    }
+
+    /// Runs statements without parameters and returns the rows affected by all of them.
+    pub(super) async fn execute(&mut self, sql: String) -> Result<u64> {
+        let query = sqlx::raw_sql(AssertSqlSafe(without_nul(sql)?));
+        let done = self.connection.execute(query).await.map_err(error::from_sqlx)?;
+        Ok(done.rows_affected())
+    }
+
+    /// Runs a query and returns all its rows.
+    pub(super) async fn rows(&mut self, sql: String) -> Result<Vec<PgRow>> {
+        let query = sqlx::raw_sql(AssertSqlSafe(without_nul(sql)?));
+        self.connection.fetch_all(query).await.map_err(error::from_sqlx)
+    }
+
+    /// Starts a `COPY … TO STDOUT`.
+    pub(super) async fn copy_out(&mut self, sql: String) -> Result<BoxStream<'_, Result<Bytes>>> {
+        let stream = self.connection.copy_out_raw(&without_nul(sql)?).await;
+        Ok(stream.map_err(error::from_sqlx)?.map_err(error::from_sqlx).boxed())
+    }
+
+    /// Starts a `COPY … FROM STDIN`.
+    pub(super) async fn copy_in(&mut self, sql: &str) -> Result<PgCopyIn<&mut PgConnection>> {
+        self.connection.copy_in_raw(&without_nul(sql.to_owned())?).await.map_err(error::from_sqlx)
+    }
+}
+
+impl Drop for Lane {
+    fn drop(&mut self) {
+        if !self.clean {
+            self.connection.close_on_drop();
+        }
+    }
+}
+
+/// The protocol ends a statement at the first NUL: a name with one would cut it short.
+fn without_nul(sql: String) -> Result<String> {
+    if sql.contains('\0') {
+        return Err(Error::config("a name or a condition contains a NUL character")
+            .with_remedy("remove it from the task"));
+    }
+    Ok(sql)
+}
+
+fn options(config: &ConnectionConfig) -> Result<PgConnectOptions> {
+    let mode = match config.tls {
+        Tls::Disable => PgSslMode::Disable,
+        Tls::Prefer => PgSslMode::Prefer,
+        Tls::Require => PgSslMode::Require,
+        Tls::VerifyCa => PgSslMode::VerifyCa,
+        Tls::VerifyFull => PgSslMode::VerifyFull,
+    };
+    let mut options = PgConnectOptions::new_without_pgpass()
+        .host(config.host.as_deref().filter(|h| !h.is_empty()).unwrap_or("127.0.0.1"))
+        .port(config.port.unwrap_or(DEFAULT_PORT))
+        .username(config.require("user", &config.user)?)
+        .password(config.password.expose())
+        .database(config.require("db", &config.db)?)
+        .ssl_mode(mode)
+        .application_name("goshift")
+        .disable_statement_logging();
+    if let Some(path) = file(config, "tls_ca", &config.tls_ca)? {
+        options = options.ssl_root_cert(path);
+    }
+    if let Some(path) = file(config, "tls_cert", &config.tls_cert)? {
+        options = options.ssl_client_cert(path);
+    }
+    if let Some(path) = file(config, "tls_key", &config.tls_key)? {
+        options = options.ssl_client_key(path);
+    }
+    Ok(options)
+}
+
+fn file<'a>(
+    config: &ConnectionConfig,
+    key: &str,
+    path: &'a Option<String>,
+) -> Result<Option<&'a Path>> {
+    let Some(path) = path.as_deref().map(Path::new) else { return Ok(None) };
+    std::fs::metadata(path).map_err(|cause| {
+        Error::config(format!("\"{key}\" of {}: {} can't be read", config.place, path.display()))
+            .caused_by(cause)
+            .with_remedy("correct the path or the file's permissions")
+    })?;
+    Ok(Some(path))
+}
+
+/// Puts the configured schema first and the extensions' schemas last: an operator that is not in
+/// the path (citext's, say) would silently be replaced by that of a type it casts to.
+fn search_path(schema: Option<&str>) -> String {
+    let first = schema.map_or("NULL".to_owned(), |name| sql::literal(&sql::ident(name)));
+    format!(
+        "SELECT set_config('search_path', concat_ws(', ', {first}, \
+         NULLIF(current_setting('search_path'), ''), \
+         (SELECT string_agg(DISTINCT quote_ident(n.nspname), ', ') FROM pg_extension e \
+         JOIN pg_namespace n ON n.oid = e.extnamespace WHERE n.nspname <> 'pg_catalog')), false)"
+    )
+}
+
+/// Opens one connection outside of the pool, which would hide why it can't.
+async fn prove(config: &ConnectionConfig, options: &PgConnectOptions, session: &str) -> Result<()> {
+    let attempt = async {
+        let mut connection = PgConnection::connect_with(options).await?;
+        connection.execute(sqlx::raw_sql(AssertSqlSafe(session.to_owned()))).await?;
+        let version = connection.server_version_num();
+        connection.close().await?;
+        Ok::<_, sqlx::Error>(version)
+    };
+    let version = match tokio::time::timeout(config.timeout(), attempt).await {
+        Ok(outcome) => outcome.map_err(|error| error::connecting(config, error))?,
+        Err(_) => {
+            return Err(Error::transient(format!(
+                "{} ({}): no answer within {} s",
+                config.place,
+                config.address(DEFAULT_PORT),
+                config.timeout().as_secs()
+            ))
+            .with_remedy(format!("check \"host\" and \"port\" in {}", config.place)));
+        }
+    };
+    match version {
+        Some(old) if old < OLDEST_SERVER => Err(Error::permanent(format!(
+            "{} is PostgreSQL {}: goshift needs 12 or newer",
+            config.place,
+            old / 10_000
+        ))
+        .with_remedy("upgrade the server")),
+        _ => Ok(()),
+    }
+}

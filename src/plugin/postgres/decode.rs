@@ -1,0 +1,207 @@
+//! COPY's text form into batches of canonical text.
+
+use crate::batch::Batch;
+use crate::error::{Error, Result};
+
+/// Reads a COPY stream in pieces of any size; a piece may end inside an escape.
+///
+/// COPY TO escapes with one letter only, never by number, and writes `\N` for NULL and nothing
+/// else (PostgreSQL manual, COPY, text format).
+pub(super) struct Decoder {
+    batch: Batch,
+    /// Columns of type bytea, which arrive as `\x…`.
+    hex: Vec<bool>,
+    /// Position of the current cell in its row.
+    column: usize,
+    /// Arena offset of the current cell.
+    start: usize,
+    escaped: bool,
+    null: bool,
+}
+
+impl Decoder {
+    /// For rows of as many cells as there are flags; a flag marks bytea.
+    pub(super) fn new(hex: Vec<bool>) -> Self {
+        let batch = Batch::new(hex.len());
+        Self { batch, hex, column: 0, start: 0, escaped: false, null: false }
+    }
+
+    /// Reads until the piece or the batch is at its end, and returns the number of bytes read.
+    /// After less than the whole piece, [`Decoder::take`] the batch and come back.
+    pub(super) fn feed(&mut self, piece: &[u8]) -> Result<usize> {
+        self.batch.check_room(piece.len())?;
+        self.batch.arena().reserve(piece.len());
+        let mut at = 0;
+        while at < piece.len() {
+            if self.escaped {
+                self.unescape(piece[at]);
+                at += 1;
+                continue;
+            }
+            let Some(found) = memchr::memchr3(b'\t', b'\n', b'\\', &piece[at..]) else {
+                self.batch.arena().extend_from_slice(&piece[at..]);
+                break;
+            };
+            self.batch.arena().extend_from_slice(&piece[at..at + found]);
+            at += found + 1;
+            match piece[at - 1] {
+                b'\\' => self.escaped = true,
+                b'\t' => self.end_cell()?,
+                _ => {
+                    self.end_row()?;
+                    if self.batch.is_full() {
+                        return Ok(at);
+                    }
+                }
+            }
+        }
+        Ok(piece.len())
+    }
+
+    /// Takes the batch if it is full.
+    pub(super) fn take_full(&mut self) -> Option<Batch> {
+        (self.column == 0 && self.batch.is_full()).then(|| self.take())
+    }
+
+    /// Takes what is left after the last piece.
+    pub(super) fn take_rest(&mut self) -> Result<Option<Batch>> {
+        if self.column != 0 || self.escaped || self.batch.bytes() != self.start {
+            return Err(Error::transient("PostgreSQL's COPY ended inside a row"));
+        }
+        Ok((self.batch.rows() > 0).then(|| self.take()))
+    }
+
+    fn take(&mut self) -> Batch {
+        self.start = 0;
+        std::mem::replace(&mut self.batch, Batch::new(self.hex.len()))
+    }
+
+    fn unescape(&mut self, letter: u8) {
+        self.escaped = false;
+        let byte = match letter {
+            b'N' => {
+                self.null = true;
+                return;
+            }
+            b'b' => 0x08,
+            b'f' => 0x0c,
+            b'n' => b'\n',
+            b'r' => b'\r',
+            b't' => b'\t',
+            b'v' => 0x0b,
+            other => other,
+        };
+        self.batch.arena().push(byte);
+    }
+
+    fn end_cell(&mut self) -> Result<()> {
+        if self.column >= self.hex.len() {
+            return Err(Error::internal("a row of PostgreSQL's COPY has too many cells"));
+        }
+        if self.null {
+            self.null = false;
+            self.batch.push_null();
+        } else {
+            if self.hex[self.column] {
+                decode_hex(self.batch.arena(), self.start)?;
+            }
+            self.batch.end_cell();
+        }
+        self.start = self.batch.bytes();
+        self.column += 1;
+        Ok(())
+    }
+
+    fn end_row(&mut self) -> Result<()> {
+        self.end_cell()?;
+        if self.column != self.hex.len() {
+            return Err(Error::internal("a row of PostgreSQL's COPY has too few cells"));
+        }
+        self.column = 0;
+        Ok(())
+    }
+}
+
+/// Replaces `\x` and hex digits from `start` on by the bytes they stand for.
+fn decode_hex(arena: &mut Vec<u8>, start: usize) -> Result<()> {
+    let broken = || Error::internal("PostgreSQL sent a bytea that is not in hex form");
+    let length = arena.len() - start;
+    if length < 2 || !length.is_multiple_of(2) || arena[start..start + 2] != *b"\\x" {
+        return Err(broken());
+    }
+    let bytes = length / 2 - 1;
+    for i in 0..bytes {
+        let digits = start + 2 + 2 * i;
+        let high = digit(arena[digits]).ok_or_else(broken)?;
+        let low = digit(arena[digits + 1]).ok_or_else(broken)?;
+        arena[start + i] = high << 4 | low;
+    }
+    arena.truncate(start + bytes);
+    Ok(())
+}
+
+fn digit(letter: u8) -> Option<u8> {
+    match letter {
+        b'0'..=b'9' => Some(letter - b'0'),
+        b'a'..=b'f' => Some(letter - b'a' + 10),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    type Rows = Vec<Vec<Option<Vec<u8>>>>;
+
+    fn decode(input: &[u8], hex: &[bool], piece: usize) -> Rows {
+        let mut decoder = Decoder::new(hex.to_vec());
+        for mut piece in input.chunks(piece) {
+            while !piece.is_empty() {
+                let read = decoder.feed(piece).unwrap();
+                piece = &piece[read..];
+            }
+        }
+        let batch = decoder.take_rest().unwrap().unwrap();
+        (0..batch.rows()).map(|r| batch.row(r).map(|c| c.map(<[u8]>::to_vec)).collect()).collect()
+    }
+
+    #[test]
+    fn pieces_may_end_anywhere() {
+        let input = b"1\ta\\tb\\\\N\\n\t\\\\x00ff\n\\N\t\t\\N\n2\t\\b\\f\\v\\r\t\\\\x\n";
+        let some = |bytes: &[u8]| Some(bytes.to_vec());
+        let expected: Rows = vec![
+            vec![some(b"1"), some(b"a\tb\\N\n"), some(b"\x00\xff")],
+            vec![None, some(b""), None],
+            vec![some(b"2"), some(b"\x08\x0c\x0b\r"), some(b"")],
+        ];
+        for piece in 1..=input.len() {
+            assert_eq!(decode(input, &[false, false, true], piece), expected, "{piece}");
+        }
+    }
+
+    #[test]
+    fn a_cut_row_and_a_wrong_width_are_errors() {
+        for (input, columns) in [(&b"1\t2"[..], 2), (b"1\n2", 1), (b"1\\", 1)] {
+            let mut decoder = Decoder::new(vec![false; columns]);
+            decoder.feed(input).unwrap();
+            assert!(decoder.take_rest().is_err());
+        }
+        assert!(Decoder::new(vec![false]).feed(b"1\t2\n").is_err());
+        assert!(Decoder::new(vec![false; 3]).feed(b"1\t2\n").is_err());
+    }
+
+    #[test]
+    fn a_full_batch_is_handed_over_between_rows() {
+        let line = [vec![b'x'; 1000], b"\n".to_vec()].concat();
+        let input = line.repeat(300);
+        let (mut decoder, mut rest, mut rows) = (Decoder::new(vec![false]), &input[..], 0);
+        while !rest.is_empty() {
+            let read = decoder.feed(rest).unwrap();
+            rest = &rest[read..];
+            rows += decoder.take_full().map_or(0, |batch| batch.rows());
+        }
+        assert!(rows > 0);
+        assert_eq!(rows + decoder.take_rest().unwrap().unwrap().rows(), 300);
+    }
+}

@@ -1,0 +1,233 @@
+//! Writes one shard: one transaction on one connection.
+
+use sqlx::postgres::{PgConnection, PgCopyIn};
+
+use super::connect::{Db, Lane};
+use super::encode::Encoder;
+use super::{error, sql};
+use crate::batch::{BatchReceiver, Payload, WireFormat};
+use crate::error::{Error, Result};
+use crate::plugin::{Receipt, WriteMode, WritePlan};
+
+/// Encoded bytes that are worth a message to the server.
+const CHUNK_BYTES: usize = 64 * 1024;
+
+/// The largest message.
+const MAX_CHUNK_BYTES: usize = 1024 * 1024;
+
+/// Bytes after which a COPY is ended and another begun in the same transaction. The driver sees
+/// the server's complaint only at the end of a COPY, and the rows' keys are kept until then.
+const STATEMENT_BYTES: u64 = 16 * 1024 * 1024;
+
+/// Writes a shard and returns after its COMMIT. On an error, and when it is dropped, the lane is
+/// closed, which ends the COPY and rolls back.
+pub(super) async fn write_shard(
+    db: &Db,
+    plan: &WritePlan,
+    shard: u64,
+    mut input: BatchReceiver,
+) -> Result<Receipt> {
+    let mut lane = db.lane().await?;
+    let receipt = match plan.mode {
+        WriteMode::Upsert => upsert(&mut lane, plan, &mut input).await?,
+        WriteMode::Insert => match insert(&mut lane, plan, shard, &mut input).await? {
+            Some(receipt) => receipt,
+            None => {
+                lane.execute("ROLLBACK".to_owned()).await?;
+                lane.release();
+                while input.next().await?.is_some() {}
+                return Ok(Receipt { already_done: true, ..Receipt::default() });
+            }
+        },
+    };
+    lane.execute("COMMIT".to_owned()).await?;
+    lane.release();
+    Ok(receipt)
+}
+
+/// Goes through a temporary table of this connection, since COPY can't update.
+async fn upsert(lane: &mut Lane, plan: &WritePlan, input: &mut BatchReceiver) -> Result<Receipt> {
+    let stage = stage(plan);
+    lane.execute(format!("BEGIN ISOLATION LEVEL READ COMMITTED; {}", create_stage(plan))).await?;
+    let receipt = copy(lane, plan, &stage, input).await?;
+    let affected = lane.execute(merge(plan, &stage)).await?;
+    // DO NOTHING leaves out rows that are there already.
+    if affected != receipt.rows && plan.key.len() < plan.columns.len() {
+        return Err(lost_rows(receipt.rows, affected));
+    }
+    Ok(receipt)
+}
+
+/// Straight into the target, behind the shard's marker; `None` if the marker is there already. A
+/// marker that another transaction has not yet committed is waited for.
+async fn insert(
+    lane: &mut Lane,
+    plan: &WritePlan,
+    shard: u64,
+    input: &mut BatchReceiver,
+) -> Result<Option<Receipt>> {
+    let begin = format!(
+        "BEGIN ISOLATION LEVEL READ COMMITTED; INSERT INTO {} (run_id, shard) \
+         VALUES ('{}', {shard}) ON CONFLICT DO NOTHING",
+        marker_table(plan),
+        plan.run_id
+    );
+    if lane.execute(begin).await? == 0 {
+        return Ok(None);
+    }
+    copy(lane, plan, &sql::table(&plan.schema.table), input).await.map(Some)
+}
+
+/// Copies everything that is received into a table with the plan's columns.
+async fn copy(
+    lane: &mut Lane,
+    plan: &WritePlan,
+    table: &str,
+    input: &mut BatchReceiver,
+) -> Result<Receipt> {
+    let columns = sql::names(plan.target_columns());
+    match plan.format {
+        WireFormat::Canonical => {
+            let statement = format!("COPY {table} ({columns}) FROM STDIN");
+            copy_rows(lane, plan, &statement, input).await
+        }
+        WireFormat::PostgresBinary => {
+            let statement = format!("COPY {table} ({columns}) FROM STDIN (FORMAT binary)");
+            copy_raw(lane, &statement, input).await
+        }
+        WireFormat::SqliteValues => Err(Error::internal("PostgreSQL was sent SQLite's values")),
+    }
+}
+
+async fn copy_rows(
+    lane: &mut Lane,
+    plan: &WritePlan,
+    statement: &str,
+    input: &mut BatchReceiver,
+) -> Result<Receipt> {
+    let mut encoder = Encoder::new(plan);
+    let mut receipt = Receipt::default();
+    let mut more = true;
+    while more {
+        let mut copy = lane.copy_in(statement).await?;
+        let limit = receipt.bytes + STATEMENT_BYTES;
+        while receipt.bytes < limit {
+            let Some(payload) = input.next().await? else {
+                more = false;
+                break;
+            };
+            let Payload::Rows(batch) = payload else {
+                return Err(Error::internal("raw bytes came where rows were agreed on"));
+            };
+            for row in 0..batch.rows() {
+                encoder.push(&batch, row)?;
+                if encoder.buffer.len() >= CHUNK_BYTES {
+                    send(&mut copy, &mut encoder.buffer).await?;
+                }
+            }
+            receipt.bytes += batch.bytes() as u64;
+        }
+        send(&mut copy, &mut encoder.buffer).await?;
+        let stored = copy.finish().await.map_err(|error| {
+            let line = error::copy_line(&error);
+            let mapped = error::from_sqlx(error);
+            line.map(|line| encoder.describe_line(line)).into_iter().fold(mapped, Error::context)
+        })?;
+        let sent = encoder.restart();
+        if stored != sent {
+            return Err(lost_rows(sent, stored));
+        }
+        receipt.rows += sent;
+    }
+    Ok(receipt)
+}
+
+async fn send(copy: &mut PgCopyIn<&mut PgConnection>, buffer: &mut Vec<u8>) -> Result<()> {
+    for chunk in buffer.chunks(MAX_CHUNK_BYTES) {
+        copy.send(chunk).await.map_err(error::from_sqlx)?;
+    }
+    buffer.clear();
+    // A single large row must not stay in memory for the rest of the shard.
+    buffer.shrink_to(MAX_CHUNK_BYTES);
+    Ok(())
+}
+
+async fn copy_raw(lane: &mut Lane, statement: &str, input: &mut BatchReceiver) -> Result<Receipt> {
+    let mut receipt = Receipt::default();
+    let mut copy = lane.copy_in(statement).await?;
+    while let Some(payload) = input.next().await? {
+        let Payload::Raw(bytes) = payload else {
+            return Err(Error::internal("rows came where raw bytes were agreed on"));
+        };
+        receipt.bytes += bytes.len() as u64;
+        for chunk in bytes.chunks(MAX_CHUNK_BYTES) {
+            copy.send(chunk).await.map_err(error::from_sqlx)?;
+        }
+    }
+    receipt.rows = copy.finish().await.map_err(error::from_sqlx)?;
+    Ok(receipt)
+}
+
+fn lost_rows(sent: u64, stored: u64) -> Error {
+    Error::permanent(format!("{sent} rows were sent and PostgreSQL stored {stored}")).with_remedy(
+        "look for a trigger or a rule on the target table that drops or redirects rows, and \
+         disable it for the run",
+    )
+}
+
+/// The marker table, in the target's schema.
+pub(super) fn marker_table(plan: &WritePlan) -> String {
+    sql::table(&crate::schema::TableRef {
+        schema: plan.schema.table.schema.clone(),
+        name: "goshift_marker".to_owned(),
+    })
+}
+
+fn stage(plan: &WritePlan) -> String {
+    format!("pg_temp.goshift_stage_{}", plan.run_id.simple())
+}
+
+/// The stage has the target's types and NOT NULLs, so that COPY can tell the row at fault.
+fn create_stage(plan: &WritePlan) -> String {
+    let columns: Vec<_> = plan
+        .target_columns()
+        .map(|column| {
+            let not_null = if column.nullable { "" } else { " NOT NULL" };
+            format!("{} {}{not_null}", sql::ident(&column.name), column.native)
+        })
+        .collect();
+    format!(
+        "CREATE TEMP TABLE IF NOT EXISTS {} ({}) ON COMMIT DELETE ROWS",
+        stage(plan),
+        columns.join(", ")
+    )
+}
+
+/// Rows go in by key order: two transactions that meet take their locks in the same order.
+fn merge(plan: &WritePlan, stage: &str) -> String {
+    let columns = sql::names(plan.target_columns());
+    let target = |&position: &usize| &plan.schema.columns[plan.columns[position].target];
+    let key = sql::names(plan.key.iter().map(target));
+    let overriding = if plan.target_columns().any(|column| column.auto_increment) {
+        " OVERRIDING SYSTEM VALUE"
+    } else {
+        ""
+    };
+    let rest: Vec<_> = (0..plan.columns.len())
+        .filter(|position| !plan.key.contains(position))
+        .map(|position| {
+            let name = sql::ident(&target(&position).name);
+            format!("{name} = EXCLUDED.{name}")
+        })
+        .collect();
+    let action = if rest.is_empty() {
+        "NOTHING".to_owned()
+    } else {
+        format!("UPDATE SET {}", rest.join(", "))
+    };
+    format!(
+        "INSERT INTO {} ({columns}){overriding} SELECT {columns} FROM {stage} ORDER BY {key} \
+         ON CONFLICT ({key}) DO {action}",
+        sql::table(&plan.schema.table)
+    )
+}

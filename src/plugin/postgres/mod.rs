@@ -1,0 +1,56 @@
+//! PostgreSQL 12 and newer.
+//!
+//! Rows leave and enter by COPY. Between two PostgreSQL servers with equal column types the binary
+//! form is passed on unread; otherwise COPY's text form is turned into canonical text and back.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+
+use super::{ColumnPair, Plugin, Reader, Writer};
+use crate::batch::WireFormat;
+use crate::config::connection::ConnectionConfig;
+use crate::error::Result;
+use connect::Db;
+
+mod connect;
+mod create;
+mod decode;
+mod describe;
+mod encode;
+mod error;
+mod load;
+mod reader;
+mod sql;
+mod types;
+mod writer;
+
+/// The engine's registration.
+pub struct Postgres;
+
+#[async_trait]
+impl Plugin for Postgres {
+    fn names(&self) -> &'static [&'static str] {
+        &["postgres", "postgresql", "pg", "pgsql"]
+    }
+
+    async fn reader(&self, config: &ConnectionConfig, lanes: usize) -> Result<Arc<dyn Reader>> {
+        Ok(Arc::new(reader::PgReader::new(Db::connect(config, lanes).await?)))
+    }
+
+    async fn writer(&self, config: &ConnectionConfig, lanes: usize) -> Result<Arc<dyn Writer>> {
+        Ok(Arc::new(writer::PgWriter::new(Db::connect(config, lanes).await?)))
+    }
+}
+
+/// The formats both the reader and the writer know for these columns, best first.
+fn formats(pairs: &[ColumnPair<'_>]) -> Vec<WireFormat> {
+    let same = |pair: &ColumnPair<'_>| {
+        pair.from.native == pair.to.native && types::has_stable_binary_form(&pair.from.native)
+    };
+    if pairs.iter().all(same) {
+        vec![WireFormat::PostgresBinary, WireFormat::Canonical]
+    } else {
+        vec![WireFormat::Canonical]
+    }
+}

@@ -1,0 +1,135 @@
+//! Reads shards by `COPY … TO STDOUT`.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use bytes::{Bytes, BytesMut};
+use futures::StreamExt;
+use futures::stream::BoxStream;
+
+use super::connect::Db;
+use super::decode::Decoder;
+use super::describe::get;
+use super::sql;
+use crate::batch::{BATCH_BYTES, BatchSender, Payload, WireFormat};
+use crate::error::{Context, Error, Result};
+use crate::plugin::{Bound, BoundValue, ColumnPair, KeyRange, ReadPlan, Reader};
+use crate::schema::{Column, LogicalType, Schema, TableRef};
+
+/// Reads one database.
+pub(super) struct PgReader {
+    db: Db,
+}
+
+impl PgReader {
+    /// On a connected database.
+    pub(super) fn new(db: Db) -> Self {
+        Self { db }
+    }
+
+    async fn stream(&self, plan: &ReadPlan, range: &KeyRange, out: &mut BatchSender) -> Result<()> {
+        let mut lane = self.db.lane().await?;
+        let pieces = lane.copy_out(copy_statement(plan, range)?).await?;
+        match plan.format {
+            WireFormat::PostgresBinary => pass_on(pieces, out).await?,
+            _ => decode(plan, pieces, out).await?,
+        }
+        lane.release();
+        Ok(())
+    }
+}
+
+#[async_trait]
+impl Reader for PgReader {
+    async fn describe(&self, table: &TableRef) -> Result<Option<Arc<Schema>>> {
+        self.db.describe(table).await
+    }
+
+    fn offers(&self, pairs: &[ColumnPair<'_>]) -> Vec<WireFormat> {
+        super::formats(pairs)
+    }
+
+    async fn cut(&self, plan: &ReadPlan, after: Option<&Bound>) -> Result<Option<Bound>> {
+        let mut lane = self.db.lane().await?;
+        let rows = lane
+            .rows(sql::cut(plan, after))
+            .await
+            .context(|| format!("splitting table {}", plan.schema.table))?;
+        lane.release();
+        let Some(row) = rows.first() else { return Ok(None) };
+        let values = (0..plan.split.len()).map(|i| get(row, i).map(BoundValue::Text));
+        values.collect::<Result<_>>().map(|values| Some(Bound(values)))
+    }
+
+    async fn read(&self, plan: &ReadPlan, range: &KeyRange, mut out: BatchSender) -> Result<()> {
+        self.stream(plan, range, &mut out)
+            .await
+            .context(|| format!("reading table {}", plan.schema.table))?;
+        out.finish().await
+    }
+}
+
+fn copy_statement(plan: &ReadPlan, range: &KeyRange) -> Result<String> {
+    let (expressions, options) = match plan.format {
+        WireFormat::Canonical => {
+            let canonical: Vec<_> = plan.read_columns().map(canonical).collect();
+            (canonical.join(", "), "")
+        }
+        WireFormat::PostgresBinary => (sql::names(plan.read_columns()), " (FORMAT binary)"),
+        WireFormat::SqliteValues => {
+            return Err(Error::internal("PostgreSQL was asked for SQLite's values"));
+        }
+    };
+    Ok(format!(
+        "COPY (SELECT {expressions} FROM {}{}) TO STDOUT{options}",
+        sql::table(&plan.schema.table),
+        sql::shard_condition(plan, range)
+    ))
+}
+
+/// An expression whose text is canonical in our sessions.
+fn canonical(column: &Column) -> String {
+    let name = sql::ident(&column.name);
+    match column.logical {
+        LogicalType::Bool => format!("{name}::int"),
+        LogicalType::TimestampTz(_) => format!("({name} AT TIME ZONE 'UTC')"),
+        _ => name,
+    }
+}
+
+async fn decode(
+    plan: &ReadPlan,
+    mut pieces: BoxStream<'_, Result<Bytes>>,
+    out: &mut BatchSender,
+) -> Result<()> {
+    let hex = plan.read_columns().map(|c| matches!(c.logical, LogicalType::Bytes(_))).collect();
+    let mut decoder = Decoder::new(hex);
+    while let Some(piece) = pieces.next().await {
+        let piece = piece?;
+        let mut rest = &piece[..];
+        while !rest.is_empty() {
+            rest = &rest[decoder.feed(rest)?..];
+            if let Some(batch) = decoder.take_full() {
+                out.send(Payload::Rows(batch)).await?;
+            }
+        }
+    }
+    match decoder.take_rest()? {
+        Some(batch) => out.send(Payload::Rows(batch)).await,
+        None => Ok(()),
+    }
+}
+
+/// Passes pieces on, about one a row, in payloads large enough that their number costs nothing.
+async fn pass_on(mut pieces: BoxStream<'_, Result<Bytes>>, out: &mut BatchSender) -> Result<()> {
+    let mut gathered = BytesMut::with_capacity(BATCH_BYTES * 2);
+    while let Some(piece) = pieces.next().await {
+        let piece = piece?;
+        gathered.extend_from_slice(&piece);
+        if gathered.len() >= BATCH_BYTES {
+            let full = std::mem::replace(&mut gathered, BytesMut::with_capacity(BATCH_BYTES * 2));
+            out.send(Payload::Raw(full.freeze())).await?;
+        }
+    }
+    if gathered.is_empty() { Ok(()) } else { out.send(Payload::Raw(gathered.freeze())).await }
+}

@@ -1,0 +1,173 @@
+//! SQL text: identifiers, literals and the conditions of shards.
+
+use std::fmt::Write;
+
+use crate::plugin::{Bound, BoundValue, KeyRange, ReadPlan};
+use crate::schema::{Column, TableRef};
+
+/// The longest identifier in bytes. Longer ones are cut by the server with no more than a notice
+/// (`NAMEDATALEN` − 1, PostgreSQL manual 4.1.1).
+pub(super) const MAX_IDENTIFIER: usize = 63;
+
+/// A quoted identifier.
+pub(super) fn ident(name: &str) -> String {
+    format!("\"{}\"", name.replace('"', "\"\""))
+}
+
+/// A string literal. Needs `standard_conforming_strings`, which every session of ours sets.
+pub(super) fn literal(text: &str) -> String {
+    format!("'{}'", text.replace('\'', "''"))
+}
+
+/// A quoted table name.
+pub(super) fn table(table: &TableRef) -> String {
+    match &table.schema {
+        Some(schema) => format!("{}.{}", ident(schema), ident(&table.name)),
+        None => ident(&table.name),
+    }
+}
+
+/// Quoted names, separated by commas.
+pub(super) fn names<'a>(columns: impl IntoIterator<Item = &'a Column>) -> String {
+    let quoted: Vec<_> = columns.into_iter().map(|column| ident(&column.name)).collect();
+    quoted.join(", ")
+}
+
+/// The `WHERE` of a shard, or nothing when it is the whole table.
+pub(super) fn shard_condition(plan: &ReadPlan, range: &KeyRange) -> String {
+    let mut conditions = Vec::new();
+    match range {
+        KeyRange::All => {}
+        KeyRange::Between { after, to } => {
+            conditions.extend(after.as_ref().map(|bound| compare(plan, ">", bound)));
+            conditions.extend(to.as_ref().map(|bound| compare(plan, "<=", bound)));
+            let nullable = plan.split_columns().filter(|column| column.nullable);
+            conditions.extend(nullable.map(|c| format!("{} IS NOT NULL", ident(&c.name))));
+        }
+        KeyRange::Nulls => {
+            let any: Vec<_> =
+                plan.split_columns().map(|c| format!("{} IS NULL", ident(&c.name))).collect();
+            conditions.push(format!("({})", any.join(" OR ")));
+        }
+    }
+    // The line break ends a comment that the task's condition may end with.
+    conditions.extend(plan.filter.as_ref().map(|filter| format!("({filter}\n)")));
+    if conditions.is_empty() {
+        String::new()
+    } else {
+        format!(" WHERE {}", conditions.join(" AND "))
+    }
+}
+
+/// Finds the last row of the next shard. Columns in `ORDER BY` carry the table's name: a bare one
+/// would mean the text in the select list, which sorts differently.
+pub(super) fn cut(plan: &ReadPlan, after: Option<&Bound>) -> String {
+    let range = KeyRange::Between { after: after.cloned(), to: None };
+    let own = ident(&plan.schema.table.name);
+    let columns: Vec<_> =
+        plan.split_columns().map(|column| format!("{own}.{}", ident(&column.name))).collect();
+    format!(
+        "SELECT {}::text FROM {}{} ORDER BY {} LIMIT 1 OFFSET {}",
+        columns.join("::text, "),
+        table(&plan.schema.table),
+        shard_condition(plan, &range),
+        columns.join(", "),
+        plan.shard_rows.saturating_sub(1)
+    )
+}
+
+/// Compares the key with a bound, row-wise for a composite one: that form can use the key's index.
+/// The literals take the columns' own types, so that the columns' collations decide.
+fn compare(plan: &ReadPlan, operator: &str, bound: &Bound) -> String {
+    let columns = names(plan.split_columns());
+    let mut values = String::new();
+    for (column, value) in plan.split_columns().zip(&bound.0) {
+        if !values.is_empty() {
+            values.push_str(", ");
+        }
+        let text = match value {
+            BoundValue::Number(text) | BoundValue::Text(text) => literal(text),
+            BoundValue::Hex(digits) => literal(&format!("\\x{digits}")),
+        };
+        // Writing to a String cannot fail.
+        write!(values, "{text}::{}", column.native).ok();
+    }
+    if plan.split.len() == 1 {
+        format!("{columns} {operator} {values}")
+    } else {
+        format!("({columns}) {operator} ({values})")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::batch::WireFormat;
+    use crate::schema::{LogicalType, Schema};
+    use std::sync::Arc;
+
+    fn plan(split: &[(&str, &str, bool)], filter: Option<&str>) -> ReadPlan {
+        let columns = split.iter().map(|(name, native, nullable)| Column {
+            name: (*name).to_owned(),
+            logical: LogicalType::Text(None),
+            native: (*native).to_owned(),
+            nullable: *nullable,
+            generated: false,
+            auto_increment: false,
+            optional: false,
+            collation: None,
+            comment: None,
+        });
+        let schema = Schema {
+            table: TableRef { schema: Some("s".into()), name: "t".into() },
+            columns: columns.collect(),
+            keys: vec![],
+            estimated_rows: None,
+        };
+        ReadPlan {
+            columns: (0..split.len()).collect(),
+            split: (0..split.len()).collect(),
+            schema: Arc::new(schema),
+            filter: filter.map(str::to_owned),
+            shard_rows: 100,
+            format: WireFormat::Canonical,
+        }
+    }
+
+    fn bound(values: &[&str]) -> Bound {
+        Bound(values.iter().map(|v| BoundValue::Text((*v).to_owned())).collect())
+    }
+
+    #[test]
+    fn quotes_are_doubled() {
+        assert_eq!(ident("a\"b"), "\"a\"\"b\"");
+        assert_eq!(literal("it's \\ 'so'"), "'it''s \\ ''so'''");
+    }
+
+    #[test]
+    fn a_single_key_is_compared_in_its_own_type() {
+        let plan = plan(&[("id", "character(3)", false)], Some("x = 1 -- why"));
+        let range = KeyRange::Between { after: Some(bound(&["a'"])), to: Some(bound(&["b"])) };
+        assert_eq!(
+            shard_condition(&plan, &range),
+            " WHERE \"id\" > 'a'''::character(3) AND \"id\" <= 'b'::character(3) \
+             AND (x = 1 -- why\n)"
+        );
+        assert_eq!(shard_condition(&plan, &KeyRange::All), " WHERE (x = 1 -- why\n)");
+    }
+
+    #[test]
+    fn a_composite_key_is_compared_by_rows_and_leaves_nulls_out() {
+        let plan = plan(&[("a", "integer", false), ("b", "text", true)], None);
+        assert_eq!(
+            cut(&plan, Some(&bound(&["1", "x"]))),
+            "SELECT \"t\".\"a\"::text, \"t\".\"b\"::text FROM \"s\".\"t\" \
+             WHERE (\"a\", \"b\") > ('1'::integer, 'x'::text) AND \"b\" IS NOT NULL \
+             ORDER BY \"t\".\"a\", \"t\".\"b\" LIMIT 1 OFFSET 99"
+        );
+        assert_eq!(
+            shard_condition(&plan, &KeyRange::Nulls),
+            " WHERE (\"a\" IS NULL OR \"b\" IS NULL)"
+        );
+    }
+}

@@ -1,0 +1,142 @@
+//! Writes one database.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+
+use super::connect::{Db, Lane};
+use super::describe::get;
+use super::load::{marker_table, write_shard};
+use super::{create, sql};
+use crate::batch::{BatchReceiver, WireFormat};
+use crate::error::{Context, Error, Result};
+use crate::plugin::{ColumnPair, NewTable, Receipt, WriteMode, WritePlan, Writer};
+use crate::schema::{Schema, TableRef};
+
+/// Writes one database.
+pub(super) struct PgWriter {
+    db: Db,
+}
+
+impl PgWriter {
+    /// On a connected database.
+    pub(super) fn new(db: Db) -> Self {
+        Self { db }
+    }
+}
+
+#[async_trait]
+impl Writer for PgWriter {
+    async fn describe(&self, table: &TableRef) -> Result<Option<Arc<Schema>>> {
+        self.db.describe(table).await
+    }
+
+    async fn create(&self, table: &TableRef, source: &NewTable<'_>) -> Result<()> {
+        create::create(&self.db, table, source).await
+    }
+
+    fn accepts(&self, pairs: &[ColumnPair<'_>]) -> Vec<WireFormat> {
+        super::formats(pairs)
+    }
+
+    async fn is_empty(&self, table: &TableRef) -> Result<bool> {
+        let table = self.db.resolve(table);
+        let mut lane = self.db.lane().await?;
+        let query = format!("SELECT NOT EXISTS (SELECT FROM {})", sql::table(&table));
+        let empty = single(&mut lane, query).await.context(|| format!("table {table}"))?;
+        lane.release();
+        Ok(empty)
+    }
+
+    async fn count(&self, table: &TableRef) -> Result<u64> {
+        let table = self.db.resolve(table);
+        let mut lane = self.db.lane().await?;
+        let query = format!("SELECT count(*) FROM {}", sql::table(&table));
+        let rows: i64 = single(&mut lane, query).await.context(|| format!("table {table}"))?;
+        lane.release();
+        Ok(rows.unsigned_abs())
+    }
+
+    async fn prepare(&self, plan: &WritePlan) -> Result<bool> {
+        if plan.mode == WriteMode::Upsert {
+            return Ok(false);
+        }
+        let mut lane = self.db.lane().await?;
+        let marked = prepare_markers(&mut lane, plan)
+            .await
+            .context(|| format!("marker table {}", marker_table(plan)))?;
+        lane.release();
+        Ok(marked)
+    }
+
+    async fn write(&self, plan: &WritePlan, shard: u64, input: BatchReceiver) -> Result<Receipt> {
+        write_shard(&self.db, plan, shard, input)
+            .await
+            .context(|| format!("writing table {}", plan.schema.table))
+    }
+
+    async fn finish(&self, plan: &WritePlan) -> Result<()> {
+        let mut lane = self.db.lane().await?;
+        for column in plan.target_columns().filter(|column| column.auto_increment) {
+            lane.execute(advance_sequence(&plan.schema.table, &column.name)).await.context(
+                || format!("sequence of column {} of table {}", column.name, plan.schema.table),
+            )?;
+        }
+        if plan.mode == WriteMode::Insert {
+            let delete =
+                format!("DELETE FROM {} WHERE run_id = '{}'", marker_table(plan), plan.run_id);
+            lane.execute(delete).await.context(|| format!("markers in {}", marker_table(plan)))?;
+        }
+        lane.release();
+        Ok(())
+    }
+}
+
+/// Creates the marker table unless it is there, and looks for markers of this run. Asked first: to
+/// create takes a right on the schema even where there is nothing to create.
+async fn prepare_markers(lane: &mut Lane, plan: &WritePlan) -> Result<bool> {
+    let table = marker_table(plan);
+    let name = sql::literal(&table);
+    lane.execute(format!(
+        "DO {}",
+        sql::literal(&format!(
+            "BEGIN IF to_regclass({name}) IS NULL THEN CREATE TABLE {table} (run_id uuid, \
+             shard bigint, written_at timestamptz NOT NULL DEFAULT now(), \
+             PRIMARY KEY (run_id, shard)); END IF; \
+             EXCEPTION WHEN duplicate_table OR unique_violation THEN NULL; END"
+        ))
+    ))
+    .await?;
+    let run = plan.run_id;
+    single(lane, format!("SELECT EXISTS (SELECT FROM {table} WHERE run_id = '{run}')")).await
+}
+
+/// The single value of a query.
+async fn single<T>(lane: &mut Lane, query: String) -> Result<T>
+where
+    T: for<'r> sqlx::Decode<'r, sqlx::Postgres> + sqlx::Type<sqlx::Postgres>,
+{
+    let rows = lane.rows(query).await?;
+    let row = rows.first().ok_or_else(|| Error::internal("a query had no row in its answer"))?;
+    get(row, 0)
+}
+
+/// Moves the column's sequence up to its largest value, never back. The sequence is the one the
+/// column owns, else the one its default calls. One that was never used counts from its start.
+fn advance_sequence(table: &TableRef, column: &str) -> String {
+    let name = sql::literal(&sql::table(table));
+    let (quoted, text) = (sql::ident(column), sql::literal(column));
+    format!(
+        "SELECT setval(s.seqrelid, m.top) FROM \
+         (SELECT max({quoted})::bigint AS top FROM {}) m, pg_sequence s \
+         WHERE s.seqrelid = COALESCE(pg_get_serial_sequence({name}, {text})::regclass::oid, \
+         (SELECT d.refobjid FROM pg_depend d JOIN pg_attrdef f ON f.oid = d.objid \
+         JOIN pg_attribute a ON a.attrelid = f.adrelid AND a.attnum = f.adnum \
+         JOIN pg_class c ON c.oid = d.refobjid AND c.relkind = 'S' \
+         WHERE d.classid = 'pg_attrdef'::regclass AND d.refclassid = 'pg_class'::regclass \
+         AND a.attrelid = {name}::regclass AND a.attname = {text} LIMIT 1)) \
+         AND s.seqincrement > 0 \
+         AND m.top > COALESCE(pg_sequence_last_value(s.seqrelid), s.seqstart - 1)",
+        sql::table(table)
+    )
+}

@@ -1,0 +1,113 @@
+//! Reads SQLite.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use rusqlite::types::ValueRef;
+use rusqlite::{OptionalExtension, params_from_iter};
+
+use super::connect::{Pool, Session};
+use super::describe::describe;
+use super::range::{Param, Range};
+use super::scan::Scan;
+use super::{sql, types};
+use crate::batch::{BatchSender, WireFormat};
+use crate::config::connection::ConnectionConfig;
+use crate::error::{Error, Result};
+use crate::plugin::{Bound, ColumnPair, KeyRange, ReadPlan, Reader};
+use crate::schema::{Schema, TableRef};
+
+/// A file that is read.
+pub(super) struct SqliteReader {
+    pool: Pool,
+}
+
+impl SqliteReader {
+    /// Opens the file read-only.
+    ///
+    /// # Errors
+    /// Kind `Config` when it isn't there or is no database.
+    pub(super) async fn connect(config: &ConnectionConfig) -> Result<Self> {
+        Ok(Self { pool: Pool::connect(config).await? })
+    }
+}
+
+#[async_trait]
+impl Reader for SqliteReader {
+    async fn describe(&self, table: &TableRef) -> Result<Option<Arc<Schema>>> {
+        let table = table.clone();
+        self.pool
+            .run(move |session| describe(session.connection, &table).map_err(|e| session.error(e)))
+            .await
+    }
+
+    fn offers(&self, pairs: &[ColumnPair<'_>]) -> Vec<WireFormat> {
+        formats(pairs)
+    }
+
+    async fn cut(&self, plan: &ReadPlan, after: Option<&Bound>) -> Result<Option<Bound>> {
+        let (plan, after) = (copy(plan), after.cloned());
+        self.pool.run(move |session| cut(session, &plan, after)).await
+    }
+
+    async fn read(&self, plan: &ReadPlan, range: &KeyRange, out: BatchSender) -> Result<()> {
+        let (plan, range) = (copy(plan), range.clone());
+        self.pool.run(move |session| Scan::new(session, &plan, &range)?.run(out)).await
+    }
+}
+
+/// What a reader offers and a writer accepts. Tagged values keep their own types only where both
+/// columns have the same affinity; the other side's engine doesn't know the format anyway.
+pub(super) fn formats(pairs: &[ColumnPair<'_>]) -> Vec<WireFormat> {
+    let kept = pairs.iter().all(|pair| {
+        let from = types::Affinity::of(&pair.from.native);
+        types::Affinity::of(&pair.to.native).keeps(from)
+    });
+    if kept {
+        vec![WireFormat::SqliteValues, WireFormat::Canonical]
+    } else {
+        vec![WireFormat::Canonical]
+    }
+}
+
+/// A plan for another thread.
+fn copy(plan: &ReadPlan) -> ReadPlan {
+    ReadPlan {
+        schema: Arc::clone(&plan.schema),
+        columns: plan.columns.clone(),
+        split: plan.split.clone(),
+        filter: plan.filter.clone(),
+        shard_rows: plan.shard_rows,
+        format: plan.format,
+    }
+}
+
+fn cut(session: &Session<'_>, plan: &ReadPlan, after: Option<Bound>) -> Result<Option<Bound>> {
+    let range = Range::new(plan, &KeyRange::Between { after, to: None })?;
+    let columns = sql::list(plan.split_columns().map(|c| c.name.as_str()));
+    let statement = format!(
+        "SELECT {columns} FROM {}{} ORDER BY {columns} LIMIT 1 OFFSET {}",
+        sql::table(&plan.schema.table),
+        range.condition(&[], None),
+        plan.shard_rows.saturating_sub(1).min(i64::MAX as u64)
+    );
+    let mut statement =
+        session.connection.prepare_cached(&statement).map_err(|e| session.error(e))?;
+    let key = statement
+        .query_row(params_from_iter(range.params(None)), |row| {
+            let value = |index| row.get_ref(index).map(|value: ValueRef<'_>| Param::of(value));
+            (0..plan.split.len()).map(value).collect::<rusqlite::Result<Option<Vec<_>>>>()
+        })
+        .optional()
+        .map_err(|e| session.error(e))?;
+    let Some(key) = key else { return Ok(None) };
+    let bound = key.and_then(|key| key.into_iter().map(Param::into_bound).collect());
+    bound.map(|values| Some(Bound(values))).ok_or_else(|| {
+        Error::permanent(format!(
+            "table {}: a key in {} is text that is not UTF-8",
+            plan.schema.table,
+            plan.schema.names(&plan.split)
+        ))
+        .with_remedy("correct the row, or split the table by another key")
+    })
+}

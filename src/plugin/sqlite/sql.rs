@@ -1,0 +1,124 @@
+//! SQL text: the one place where names are quoted, and the statements made of them.
+
+use super::types;
+use crate::error::{Error, Result};
+use crate::plugin::{NewTable, WriteMode, WritePlan};
+use crate::schema::{Column, LogicalType, TableRef};
+
+/// The table of the shards that a keyless run has written.
+pub(super) const MARKERS: &str = "CREATE TABLE IF NOT EXISTS goshift_marker (\
+    run_id TEXT NOT NULL, shard INTEGER NOT NULL, written_at TEXT NOT NULL, \
+    PRIMARY KEY (run_id, shard)) WITHOUT ROWID";
+
+/// Enters a shard; changes no row if it has been entered before.
+pub(super) const MARK: &str = "INSERT INTO goshift_marker (run_id, shard, written_at) \
+    VALUES (?1, ?2, strftime('%Y-%m-%d %H:%M:%f', 'now')) ON CONFLICT DO NOTHING";
+
+/// An identifier in double quotes.
+pub(super) fn quote(name: &str) -> String {
+    format!("\"{}\"", name.replace('"', "\"\""))
+}
+
+/// The unquoted name. A file has no schemas but `main`, so any other prefix is taken for a part
+/// of the name.
+pub(super) fn table_name(table: &TableRef) -> String {
+    match table.schema.as_deref() {
+        None => table.name.clone(),
+        Some(schema) if schema.eq_ignore_ascii_case("main") => table.name.clone(),
+        Some(_) => table.to_string(),
+    }
+}
+
+/// The table as it stands in a statement.
+pub(super) fn table(table: &TableRef) -> String {
+    format!("main.{}", quote(&table_name(table)))
+}
+
+/// Names in a list.
+pub(super) fn list<'a>(names: impl Iterator<Item = &'a str>) -> String {
+    names.map(quote).collect::<Vec<_>>().join(", ")
+}
+
+/// The statement that writes one row. Run row by row in one transaction it is as fast as SQLite
+/// gets; statements of many rows (`write_batch`) gain nothing here.
+pub(super) fn insert(plan: &WritePlan) -> String {
+    let names = list(plan.target_columns().map(|c| c.name.as_str()));
+    let holders = vec!["?"; plan.columns.len()].join(", ");
+    let mut sql = format!("INSERT INTO {} ({names}) VALUES ({holders})", table(&plan.schema.table));
+    if plan.mode == WriteMode::Upsert {
+        let name = |position: usize| &plan.schema.columns[plan.columns[position].target].name;
+        let key = list(plan.key.iter().map(|&p| name(p).as_str()));
+        let rest = (0..plan.columns.len()).filter(|p| !plan.key.contains(p)).map(|p| {
+            let name = quote(name(p));
+            format!("{name} = excluded.{name}")
+        });
+        let rest = rest.collect::<Vec<_>>().join(", ");
+        sql += &format!(" ON CONFLICT ({key}) DO ");
+        sql += &if rest.is_empty() { "NOTHING".into() } else { format!("UPDATE SET {rest}") };
+    }
+    sql
+}
+
+/// The statement that creates a table.
+///
+/// # Errors
+/// Kind `Permanent` for a table without columns.
+pub(super) fn create(target: &TableRef, source: &NewTable<'_>) -> Result<String> {
+    if source.columns.is_empty() {
+        return Err(Error::permanent(format!("table {target} would have no column")));
+    }
+    let native = source.engine == super::ENGINE;
+    let rowid = match source.key {
+        &[only] if is_rowid(&source.columns[only], native) => Some(only),
+        _ => None,
+    };
+    let mut lines: Vec<_> = source
+        .columns
+        .iter()
+        .enumerate()
+        .map(|(position, column)| definition(column, native, rowid == Some(position)))
+        .collect();
+    if rowid.is_none() && !source.key.is_empty() {
+        let key = list(source.key.iter().map(|&p| source.columns[p].name.as_str()));
+        lines.push(format!("PRIMARY KEY ({key})"));
+    }
+    Ok(format!("CREATE TABLE IF NOT EXISTS {} (\n  {}\n)", table(target), lines.join(",\n  ")))
+}
+
+/// Whether a table's only key column becomes the rowid itself.
+///
+/// A source in SQLite has it so or not. An unsigned 64-bit key only if the server counts it up:
+/// such a counter doesn't get past 2^63, while a hash does.
+fn is_rowid(column: &Column, native: bool) -> bool {
+    match column.logical {
+        _ if native => column.auto_increment,
+        LogicalType::UInt(64) => column.auto_increment,
+        LogicalType::Int(_) | LogicalType::UInt(_) => true,
+        _ => false,
+    }
+}
+
+fn definition(column: &Column, native: bool, rowid: bool) -> String {
+    let name = quote(&column.name);
+    if rowid {
+        return format!("{name} INTEGER PRIMARY KEY");
+    }
+    let declared = if native { verbatim(&column.native) } else { types::declared(&column.logical) };
+    let mut line = format!("{name} {declared}").trim_end().to_owned();
+    if !column.nullable {
+        line += " NOT NULL";
+    }
+    if let Some(collation) = column.collation.as_deref().filter(|_| native) {
+        line += &format!(" COLLATE {}", quote(collation));
+    }
+    line
+}
+
+/// A declared type as another table has it; quoted if it is more than a word with numbers.
+fn verbatim(declared: &str) -> String {
+    let (word, rest) = declared.split_once('(').unwrap_or((declared, ")"));
+    let plain = word.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_')
+        && rest.ends_with(')')
+        && rest[..rest.len() - 1].bytes().all(|b| b.is_ascii_digit() || b", ".contains(&b));
+    if plain { declared.to_owned() } else { quote(declared) }
+}

@@ -1,0 +1,187 @@
+//! Writes SQLite.
+//!
+//! A file has one writer at a time, so the lanes take turns: each waits for its first rows, then
+//! for the file, and writes its shard in one transaction.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+
+use super::bind;
+use super::connect::{File, Session, blocking, on_thread};
+use super::describe::describe;
+use super::shard::{Shard, count, rows};
+use super::{reader, sql};
+use crate::batch::{BatchReceiver, WireFormat};
+use crate::config::connection::ConnectionConfig;
+use crate::error::Result;
+use crate::plugin::{ColumnPair, NewTable, Receipt, WriteMode, WritePlan, Writer};
+use crate::schema::{Schema, TableRef};
+
+/// A file that is written.
+pub(super) struct SqliteWriter {
+    file: Arc<File>,
+}
+
+impl SqliteWriter {
+    /// Opens the file, or creates it.
+    ///
+    /// # Errors
+    /// Kind `Config` when its folder isn't there or it is no database.
+    pub(super) async fn connect(config: &ConnectionConfig) -> Result<Self> {
+        let config = config.clone();
+        let file = blocking(move || File::to_write(&config)).await?;
+        let writer = Self { file };
+        writer.take_turn(|_| Ok(())).await?;
+        Ok(writer)
+    }
+
+    /// Works with the file's writing connection, alone in this process.
+    async fn take_turn<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Session<'_>) -> Result<T> + Send + 'static,
+    ) -> Result<T> {
+        let mut turn = Arc::clone(&self.file.turn).lock_owned().await;
+        let connection = match turn.take() {
+            Some(connection) => connection,
+            None => {
+                let file = Arc::clone(&self.file);
+                blocking(move || file.open_to_write()).await?
+            }
+        };
+        // The thread holds the turn, so that a dropped future can't let two write at a time.
+        let (result, connection, mut turn) = on_thread(&self.file, connection, turn, work).await?;
+        if connection.is_autocommit() {
+            *turn = Some(connection);
+        }
+        result
+    }
+}
+
+#[async_trait]
+impl Writer for SqliteWriter {
+    async fn describe(&self, table: &TableRef) -> Result<Option<Arc<Schema>>> {
+        let table = table.clone();
+        self.take_turn(move |session| {
+            describe(session.connection, &table).map_err(|e| session.error(e))
+        })
+        .await
+    }
+
+    async fn create(&self, table: &TableRef, source: &NewTable<'_>) -> Result<()> {
+        let statement = sql::create(table, source)?;
+        let place = format!("table {table} can't be created");
+        self.take_turn(move |session| {
+            let done = session.connection.execute_batch(&statement);
+            done.map_err(|e| session.error(e).context(place))
+        })
+        .await
+    }
+
+    fn accepts(&self, pairs: &[ColumnPair<'_>]) -> Vec<WireFormat> {
+        reader::formats(pairs)
+    }
+
+    async fn is_empty(&self, table: &TableRef) -> Result<bool> {
+        let query = format!("SELECT NOT EXISTS (SELECT 1 FROM {})", sql::table(table));
+        self.take_turn(move |session| {
+            let empty = session.connection.query_row(&query, [], |row| row.get(0));
+            empty.map_err(|e| session.error(e))
+        })
+        .await
+    }
+
+    async fn count(&self, table: &TableRef) -> Result<u64> {
+        let query = format!("SELECT COUNT(*) FROM {}", sql::table(table));
+        self.take_turn(move |session| {
+            let count = session.connection.query_row(&query, [], |row| row.get::<_, i64>(0));
+            count.map(|count| count.max(0) as u64).map_err(|e| session.error(e))
+        })
+        .await
+    }
+
+    async fn prepare(&self, plan: &WritePlan) -> Result<bool> {
+        let plan = copy(plan);
+        self.take_turn(move |session| prepare(session, &plan)).await
+    }
+
+    async fn write(
+        &self,
+        plan: &WritePlan,
+        shard: u64,
+        mut input: BatchReceiver,
+    ) -> Result<Receipt> {
+        // A source that is slow to start must not keep the file from the other lanes.
+        let first = input.next().await?;
+        let plan = copy(plan);
+        let spill = !self.file.is_read();
+        let (mut receipt, rest) = self
+            .take_turn(move |session| {
+                let statement = sql::insert(&plan);
+                let binders = bind::binders(&plan);
+                Shard { session, plan: &plan, statement, binders }.write(shard, spill, first, input)
+            })
+            .await?;
+        // Done by an earlier attempt: the reader may finish, without holding the file.
+        if let Some(mut input) = rest {
+            while let Some(payload) = input.next().await? {
+                count(&mut receipt, rows(&payload)?);
+            }
+        }
+        Ok(receipt)
+    }
+
+    // SQLite itself moves AUTOINCREMENT counters past explicit values.
+    async fn finish(&self, plan: &WritePlan) -> Result<()> {
+        if plan.mode != WriteMode::Insert {
+            return Ok(());
+        }
+        let run = plan.run_id.to_string();
+        self.take_turn(move |session| {
+            let done =
+                session.connection.execute("DELETE FROM goshift_marker WHERE run_id = ?1", [run]);
+            done.map(|_| ()).map_err(|e| session.error(e))
+        })
+        .await
+    }
+}
+
+/// A plan for another thread.
+fn copy(plan: &WritePlan) -> WritePlan {
+    WritePlan {
+        schema: Arc::clone(&plan.schema),
+        columns: plan.columns.clone(),
+        key: plan.key.clone(),
+        mode: plan.mode,
+        statement_rows: plan.statement_rows,
+        format: plan.format,
+        run_id: plan.run_id,
+    }
+}
+
+fn prepare(session: &Session<'_>, plan: &WritePlan) -> Result<bool> {
+    let table = &plan.schema.table;
+    session.connection.prepare_cached(&sql::insert(plan)).map_err(|e| {
+        let key: Vec<_> = plan.key.iter().map(|&p| plan.columns[p].target).collect();
+        let error = session.error(e).context(format!("table {table} can't be written"));
+        match plan.mode {
+            WriteMode::Upsert => error.with_remedy(format!(
+                "the target needs a primary key or a unique index on ({})",
+                plan.schema.names(&key)
+            )),
+            WriteMode::Insert => error,
+        }
+    })?;
+    if plan.mode != WriteMode::Insert {
+        return Ok(false);
+    }
+    let marked = || {
+        session.connection.execute_batch(sql::MARKERS)?;
+        session.connection.query_row(
+            "SELECT EXISTS (SELECT 1 FROM goshift_marker WHERE run_id = ?1)",
+            [plan.run_id.to_string()],
+            |row| row.get(0),
+        )
+    };
+    marked().map_err(|e| session.error(e))
+}

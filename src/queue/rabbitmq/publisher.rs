@@ -1,0 +1,210 @@
+//! Sends events and waits for the broker's confirms.
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+use lapin::BasicProperties;
+use lapin::types::{AMQPValue, FieldTable};
+use tokio::sync::{mpsc, oneshot};
+use tokio::time::{Instant, timeout_at};
+use uuid::Uuid;
+
+use super::connect::{Dialer, Trouble};
+use super::publishing::{self, Request, WINDOW};
+use super::{RabbitConfig, topology};
+use crate::error::{Error, Result};
+use crate::event::Event;
+use crate::queue::{DeadReason, Publisher};
+
+/// How long a call waits for the broker, reconnects included.
+const PATIENCE: Duration = Duration::from_secs(10);
+/// What each event of [`Publisher::publish_all`] adds to it: a slow disk confirms 500 a second.
+const PATIENCE_PER_EVENT: Duration = Duration::from_millis(2);
+
+/// Publishes on a connection of its own, which a background task keeps. Dropping it ends the
+/// task. Cheap to share; all callers' messages are in flight together.
+pub struct RabbitPublisher {
+    requests: mpsc::Sender<Request>,
+    prefix: String,
+    trouble: Trouble,
+}
+
+impl RabbitPublisher {
+    /// Connects and declares the queues, or says why it can't.
+    ///
+    /// # Errors
+    /// Kind `Config` where only a change of the configuration helps, else `Transient`.
+    pub async fn connect(config: RabbitConfig, name: &str) -> Result<Self> {
+        let mut dialer = Dialer::new(config, format!("publish {name}"));
+        let link = dialer.once().await?;
+        Ok(Self::start(dialer, Some(link)))
+    }
+
+    /// Never fails: connects in the background, for ever. Needs a running tokio runtime.
+    pub fn lazy(config: RabbitConfig, name: &str) -> Self {
+        Self::start(Dialer::new(config, format!("publish {name}")), None)
+    }
+
+    fn start(dialer: Dialer, link: Option<super::connect::Link>) -> Self {
+        let (requests, incoming) = mpsc::channel(WINDOW);
+        let publisher =
+            Self { requests, prefix: dialer.config().prefix.clone(), trouble: dialer.trouble() };
+        tokio::spawn(publishing::run(dialer, link, incoming));
+        publisher
+    }
+
+    /// Hands a message to the background task; the receiver gets the confirm.
+    async fn submit(&self, message: Message, deadline: Instant) -> Result<oneshot::Receiver<()>> {
+        let (confirm, confirmed) = oneshot::channel();
+        let request = Request {
+            exchange: message.exchange,
+            routing_key: message.routing_key,
+            body: message.body,
+            properties: message.properties,
+            confirm,
+        };
+        match timeout_at(deadline, self.requests.send(request)).await {
+            Ok(Ok(())) => Ok(confirmed),
+            Ok(Err(_)) => Err(Error::internal("the publisher's background task has ended")),
+            Err(_) => Err(self.unconfirmed()),
+        }
+    }
+
+    async fn confirmed(&self, confirmed: oneshot::Receiver<()>, deadline: Instant) -> Result<()> {
+        match timeout_at(deadline, confirmed).await {
+            Ok(Ok(())) => Ok(()),
+            Ok(Err(_)) | Err(_) => Err(self.unconfirmed()),
+        }
+    }
+
+    fn unconfirmed(&self) -> Error {
+        let trouble = self.trouble.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let error = Error::transient("RabbitMQ did not confirm a message in time");
+        match &*trouble {
+            Some(trouble) => error.caused_by(trouble.clone()),
+            None => error,
+        }
+    }
+
+    async fn send(&self, message: Message) -> Result<()> {
+        let deadline = Instant::now() + PATIENCE;
+        let confirmed = self.submit(message, deadline).await?;
+        self.confirmed(confirmed, deadline).await
+    }
+}
+
+struct Message {
+    exchange: String,
+    routing_key: &'static str,
+    body: Vec<u8>,
+    properties: BasicProperties,
+}
+
+impl Message {
+    fn event(exchange: &str, event: &Event) -> Self {
+        let mut properties = persistent();
+        if let Some(run_id) = event.run_id {
+            let mut headers = FieldTable::default();
+            headers.insert("traceparent".into(), text(&traceparent(run_id)));
+            properties =
+                properties.with_message_id(run_id.to_string().into()).with_headers(headers);
+        }
+        Self {
+            exchange: exchange.to_owned(),
+            routing_key: topology::routing_key(event.priority),
+            body: event.body(),
+            properties,
+        }
+    }
+
+    fn dead(prefix: &str, body: &[u8], message_id: Option<&str>, reason: &DeadReason) -> Self {
+        let mut headers = FieldTable::default();
+        headers.insert("x-goshift-reason".into(), text(&reason.reason));
+        if let Some(remedy) = &reason.remedy {
+            headers.insert("x-goshift-remedy".into(), text(remedy));
+        }
+        let attempts = AMQPValue::LongLongInt(i64::from(reason.attempts));
+        headers.insert("x-goshift-attempts".into(), attempts);
+        let mut properties = persistent().with_headers(headers);
+        if let Some(message_id) = message_id {
+            properties = properties.with_message_id(message_id.into());
+        }
+        Self {
+            exchange: prefix.to_owned(),
+            routing_key: topology::DEAD_KEY,
+            body: body.to_vec(),
+            properties,
+        }
+    }
+}
+
+fn persistent() -> BasicProperties {
+    BasicProperties::default().with_delivery_mode(2).with_content_type("application/json".into())
+}
+
+fn text(value: &str) -> AMQPValue {
+    AMQPValue::LongString(value.into())
+}
+
+/// W3C trace context, version 00: every message of a run belongs to the trace named by its id.
+fn traceparent(run_id: Uuid) -> String {
+    let span = rand::random_range(1..=u64::MAX);
+    format!("00-{}-{span:016x}-01", run_id.simple())
+}
+
+#[async_trait]
+impl Publisher for RabbitPublisher {
+    async fn publish(&self, event: &Event) -> Result<()> {
+        self.send(Message::event(&self.prefix, event)).await
+    }
+
+    async fn publish_all(&self, events: &[Event]) -> Vec<Result<()>> {
+        let patience = PATIENCE + PATIENCE_PER_EVENT.saturating_mul(events.len() as u32);
+        let deadline = Instant::now() + patience;
+        let mut submitted = Vec::with_capacity(events.len());
+        for event in events {
+            submitted.push(self.submit(Message::event(&self.prefix, event), deadline).await);
+        }
+        let mut results = Vec::with_capacity(events.len());
+        for submission in submitted {
+            results.push(match submission {
+                Ok(confirmed) => self.confirmed(confirmed, deadline).await,
+                Err(error) => Err(error),
+            });
+        }
+        results
+    }
+
+    async fn publish_delayed(&self, event: &Event, delay: Duration) -> Result<()> {
+        let exchange = topology::retry_exchange(&self.prefix, delay);
+        self.send(Message::event(exchange.as_deref().unwrap_or(&self.prefix), event)).await
+    }
+
+    async fn publish_dead(
+        &self,
+        body: &[u8],
+        message_id: Option<&str>,
+        reason: &DeadReason,
+    ) -> Result<()> {
+        self.send(Message::dead(&self.prefix, body, message_id, reason)).await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_run_names_its_messages_and_its_trace() {
+        let run_id = Uuid::now_v7();
+        let event = Event::wake(5, run_id, crate::event::Priority::High);
+        let message = Message::event("p", &event);
+        assert_eq!(message.routing_key, "task.high");
+        assert_eq!(*message.properties.delivery_mode(), Some(2));
+        let id = message.properties.message_id().as_ref().map(ToString::to_string);
+        assert_eq!(id, Some(run_id.to_string()));
+        let trace = traceparent(run_id);
+        assert_eq!(trace.len(), 55);
+        assert!(trace.starts_with(&format!("00-{}-", run_id.simple())));
+    }
+}

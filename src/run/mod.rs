@@ -1,0 +1,247 @@
+//! One run of one task, the seed's steps 1.1 to 1.7: load the task, get the reader and the writer,
+//! split, copy shards with parallel lanes, follow the results, end.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
+
+use crate::config::{Settings, Side};
+use crate::error::{Context, Error, Kind, Result};
+use crate::event::Priority;
+use crate::ledger::{Claim, Ending, Ledger};
+use crate::plan::{Plan, Planner};
+use crate::plugin::{self, Reader, WriteMode, Writer};
+use crate::progress::{Display, Progress, Reporter};
+use crate::retry::Ladder;
+use crate::task::{Endpoint, Params, TaskMeta};
+
+mod lanes;
+mod lease;
+
+use lease::LeaseKeeper;
+
+/// What a run needs besides its claim.
+#[derive(Clone)]
+pub struct Runner {
+    /// The configuration.
+    pub settings: Arc<Settings>,
+    /// The task database.
+    pub ledger: Ledger,
+    /// How progress is shown.
+    pub display: Display,
+    /// Cancelled to give runs back: no new shard is started.
+    pub drain: CancellationToken,
+    /// Cancelled to drop what is in flight.
+    pub halt: CancellationToken,
+}
+
+/// What a run did, for the person who waits.
+#[derive(Debug, Clone, Default)]
+pub struct Summary {
+    /// Rows over all attempts.
+    pub rows: u64,
+    /// Bytes in this attempt.
+    pub bytes: u64,
+    /// Shards over all attempts.
+    pub shards: u64,
+    /// Time of this attempt.
+    pub elapsed: Duration,
+    /// What the plan wants the operator to know.
+    pub notes: Vec<String>,
+}
+
+/// Both ends of a task, connected, and the plan between them.
+pub struct Route {
+    /// The source.
+    pub reader: Arc<dyn Reader>,
+    /// The target.
+    pub writer: Arc<dyn Writer>,
+    /// What is going to happen.
+    pub plan: Plan,
+}
+
+impl Runner {
+    /// Connects both ends of a task and plans the copy. With `dry` nothing is created.
+    ///
+    /// # Errors
+    /// What the configuration, the databases or the plan refuse.
+    pub async fn route(&self, task: &TaskMeta, run_id: Uuid, dry: bool) -> Result<Route> {
+        let from = plugin::find(&task.from.db_type)?;
+        let to = plugin::find(&task.to.db_type)?;
+        let source = self.connection(Side::From, from.names(), &task.from)?;
+        let target = self.connection(Side::To, to.names(), &task.to)?;
+        let max_lanes = self.settings.worker.max_lanes;
+        let lanes = task.params.worker_num.unwrap_or(max_lanes).clamp(1, max_lanes);
+        let (reader, writer) =
+            tokio::try_join!(from.reader(&source, lanes), to.writer(&target, lanes))?;
+        let same_database = from.name() == to.name() && source.address(0) == target.address(0);
+        let plan = Planner {
+            task,
+            run_id,
+            reader: reader.as_ref(),
+            writer: writer.as_ref(),
+            from_engine: from.name(),
+            to_engine: to.name(),
+            same_database,
+            same_file: same_database && source.path.is_some(),
+            max_lanes,
+        };
+        let plan = plan.plan(dry).await?;
+        Ok(Route { reader, writer, plan })
+    }
+
+    fn connection(
+        &self,
+        side: Side,
+        names: &[&str],
+        end: &Endpoint,
+    ) -> Result<crate::config::connection::ConnectionConfig> {
+        self.settings.connection(side, names, end.app.trim(), end.db.trim())
+    }
+
+    /// Executes a claimed run and ends it in the ledger. Returns how it ended and the task's
+    /// pending run, if there is one that may start now.
+    ///
+    /// # Errors
+    /// Only when the ledger itself can't be written, or the lease was lost.
+    pub async fn execute(&self, claim: &Claim, foreground: bool) -> Result<Finished> {
+        let keeper =
+            LeaseKeeper::start(self.ledger.clone(), claim.clone(), self.settings.worker.lease);
+        let started = Instant::now();
+        let result = tokio::select! {
+            result = self.copy(claim) => result,
+            () = keeper.stop.cancelled() => Err(keeper.reason()),
+            () = self.halt.cancelled() => Err(Error::new(Kind::Cancelled, "stopped by a signal")),
+        };
+        let result = result
+            .map(|summary| summary.map(|s| Summary { elapsed: started.elapsed(), ..s }))
+            .context(|| format!("task {}", claim.task_id));
+        if let Err(error) = &result
+            && error.kind() == Kind::LeaseLost
+        {
+            return Err(Error::new(Kind::LeaseLost, error.to_string()));
+        }
+        let ending = self.ending(claim, &result, foreground);
+        let next = self.end(claim, &ending).await?;
+        Ok(Finished { ending, result, next })
+    }
+
+    /// Writes the end into the ledger, patiently: the work is done, and for as long as the lease
+    /// is renewed or not yet expired, nobody else can end it.
+    async fn end(&self, claim: &Claim, ending: &Ending) -> Result<Option<(Uuid, Priority)>> {
+        let started = Instant::now();
+        let mut wait = Duration::from_millis(100);
+        loop {
+            match self.ledger.end(claim, ending).await {
+                Err(error) if error.is_transient() && started.elapsed() < self.settings.worker.lease => {
+                    tracing::warn!(run = %claim.run_id, %error, "can't end the run, trying again");
+                    tokio::time::sleep(wait).await;
+                    wait = (wait * 2).min(Duration::from_secs(2));
+                }
+                result => return result,
+            }
+        }
+    }
+
+    fn ending(&self, claim: &Claim, result: &Result<Option<Summary>>, foreground: bool) -> Ending {
+        let error = match result {
+            Ok(Some(_)) => return Ending::Succeeded,
+            Ok(None) => return Ending::Released { reason: "given back: the worker drains".into() },
+            Err(error) => error,
+        };
+        let (reason, remedy) = (error.to_string(), error.remedy().map(str::to_owned));
+        let worker = &self.settings.worker;
+        match error.kind() {
+            Kind::Cancelled if self.halt.is_cancelled() && !foreground => {
+                Ending::Released { reason }
+            }
+            Kind::Cancelled => Ending::Cancelled,
+            Kind::Transient if !foreground && claim.attempt < worker.max_attempts => {
+                let delay = Ladder::new(worker.retry_ladder.clone()).delay(claim.attempt);
+                Ending::Retry { delay_ms: delay.as_millis() as i64, reason, remedy }
+            }
+            Kind::Transient if !foreground => Ending::Failed {
+                reason: format!("{reason} (after {} attempts)", claim.attempt),
+                remedy,
+                dead: true,
+            },
+            // Whoever runs a task in the foreground sees the failure: no dead letter for it.
+            _ => Ending::Failed { reason, remedy, dead: !foreground },
+        }
+    }
+
+    /// Copies what is left of the run. `None` when it was drained before its end.
+    async fn copy(&self, claim: &Claim) -> Result<Option<Summary>> {
+        let task = self.ledger.task(claim.task_id).await?;
+        let overrides = Params::parse_object(&claim.params)?;
+        let task = task.checked(&overrides, Some(&claim.mode))?;
+        let route = self.route(&task, claim.run_id, false).await?;
+        for note in &route.plan.notes {
+            tracing::warn!(task = claim.task_id, run = %claim.run_id, "{note}");
+        }
+        let stored = self.ledger.stored_shards(claim.run_id).await?;
+        let explicit_insert = task.params.write_mode == Some(WriteMode::Insert);
+        let resumed = stored.last.is_some();
+        route.plan.prepare(route.writer.as_ref(), explicit_insert || resumed).await?;
+        let progress = Arc::new(Progress::default());
+        let cut = stored.last.as_ref().map_or(0, |(number, _)| number + 1);
+        progress.resume(stored.rows_done, stored.shards_done, cut);
+        let estimate = route.plan.read.schema.estimated_rows;
+        progress.set_estimate(estimate);
+        self.ledger.note_estimate(claim, estimate).await?;
+        let label = format!("task {}", claim.task_id);
+        let reporter = Reporter::start(self.display, label, Arc::clone(&progress));
+        let route = Arc::new(route);
+        let complete =
+            lanes::copy(self, claim, Arc::clone(&route), stored, Arc::clone(&progress)).await?;
+        drop(reporter);
+        if !complete {
+            return Ok(None);
+        }
+        self.check_count(&route, progress.rows()).await?;
+        route.writer.finish(&route.plan.write).await?;
+        Ok(Some(Summary {
+            rows: progress.rows(),
+            bytes: progress.bytes(),
+            shards: progress.shards_done(),
+            notes: route.plan.notes.clone(),
+            ..Summary::default()
+        }))
+    }
+
+    /// Rows that share a key in the target overwrite each other in silence: where the source's
+    /// keys don't rule that out, fewer rows in the target than were copied give it away.
+    async fn check_count(&self, route: &Route, rows: u64) -> Result<()> {
+        if !route.plan.count_rows {
+            return Ok(());
+        }
+        let write = &route.plan.write;
+        let held = route.writer.count(&write.schema.table).await?;
+        if held >= rows {
+            return Ok(());
+        }
+        let key: Vec<_> =
+            write.key.iter().map(|&k| write.schema.columns[write.columns[k].target].name.as_str()).collect();
+        Err(Error::permanent(format!(
+            "{rows} rows were copied but {} holds {held}: some share the key ({}) in the target",
+            write.schema.table,
+            key.join(", ")
+        ))
+        .with_remedy(
+            "give the target a key and a collation that tell the source's rows apart, then rerun",
+        ))
+    }
+}
+
+/// How a run ended.
+#[derive(Debug)]
+pub struct Finished {
+    /// As written to the ledger.
+    pub ending: Ending,
+    /// What it did, or why not. `None`: given back.
+    pub result: Result<Option<Summary>>,
+    /// The task's pending run.
+    pub next: Option<(Uuid, Priority)>,
+}

@@ -1,0 +1,131 @@
+//! Submitting: into the ledger first, then to the broker. A submission that the ledger has
+//! accepted is never lost: what the broker did not confirm, the workers find in the ledger.
+
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use uuid::Uuid;
+
+use crate::config::Settings;
+use crate::config::sections::QueueKind;
+use crate::error::{Error, Result};
+use crate::event::{Event, Priority};
+use crate::ledger::{Ledger, NewRun, Submitted};
+use crate::queue::Publisher;
+use crate::queue::rabbitmq::{RabbitConfig, RabbitPublisher};
+use crate::task::Mode;
+
+/// Enters runs and wakes workers.
+#[derive(Clone)]
+pub struct Submitter {
+    ledger: Ledger,
+    publisher: Option<Arc<dyn Publisher>>,
+}
+
+/// The broker, if one is configured.
+///
+/// # Errors
+/// Kind `Config` when the section can't be read.
+pub fn broker(settings: &Settings) -> Result<Option<RabbitConfig>> {
+    let queue = settings.queue()?;
+    Ok((queue.kind == QueueKind::Rabbitmq).then(|| RabbitConfig {
+        url: queue.url,
+        prefix: queue.prefix,
+        place: "queue.url".to_owned(),
+    }))
+}
+
+impl Submitter {
+    /// For a process that submits and ends: connects to the broker in the background, so that a
+    /// broker that is down delays nothing but the wake-up.
+    ///
+    /// # Errors
+    /// Kind `Config` when the queue's section can't be read.
+    pub fn open(settings: &Settings, ledger: Ledger, name: &str) -> Result<Self> {
+        let publisher = broker(settings)?
+            .map(|config| Arc::new(RabbitPublisher::lazy(config, name)) as Arc<dyn Publisher>);
+        Ok(Self { ledger, publisher })
+    }
+
+    /// The publisher, if a broker is configured.
+    pub fn publisher(&self) -> Option<&Arc<dyn Publisher>> {
+        self.publisher.as_ref()
+    }
+
+    /// Enters a run and publishes its event.
+    ///
+    /// # Errors
+    /// When the ledger refuses it. A broker that does not confirm is only a warning.
+    pub async fn submit(&self, run: &NewRun) -> Result<Submitted> {
+        let submitted = self.ledger.submit(run).await?;
+        if submitted.new {
+            let delay = Duration::from_millis(run.delay_ms.max(0) as u64);
+            self.wake(run.task_id, submitted.run_id, run.priority, delay).await;
+        }
+        Ok(submitted)
+    }
+
+    /// Publishes the wake-up for a run that is in the ledger.
+    pub async fn wake(&self, task_id: i64, run_id: Uuid, priority: Priority, delay: Duration) {
+        let Some(publisher) = &self.publisher else { return };
+        let event = Event::wake(task_id, run_id, priority);
+        let published = if delay.is_zero() {
+            publisher.publish(&event).await
+        } else {
+            publisher.publish_delayed(&event, delay).await
+        };
+        let noted = match published {
+            Ok(()) => self.ledger.mark_published(run_id).await,
+            Err(error) => Err(error),
+        };
+        if let Err(error) = noted {
+            tracing::warn!(
+                run = %run_id, %error,
+                "the broker did not confirm: the run is kept in the ledger, a worker finds it there"
+            );
+        }
+    }
+}
+
+/// A run as an event asks for it.
+///
+/// # Errors
+/// Kind `Permanent` for an unknown mode or an unreadable time.
+pub fn from_event(event: &Event, message_id: Option<&str>) -> Result<NewRun> {
+    let mode = match &event.mode {
+        Some(mode) => Mode::parse(mode)
+            .map_err(|error| {
+                let remedy = error.remedy().unwrap_or_default().to_owned();
+                Error::permanent(error.to_string()).with_remedy(remedy)
+            })?
+            .name()
+            .to_owned(),
+        None => String::new(),
+    };
+    let delay_ms = match &event.not_before {
+        None => 0,
+        Some(text) => {
+            let at = humantime::parse_rfc3339_weak(text).map_err(|error| {
+                Error::permanent(format!("the event's not_before \"{text}\" is not a time"))
+                    .caused_by(error)
+                    .with_remedy("write it as 2026-01-31T12:00:00Z")
+            })?;
+            at.duration_since(SystemTime::now()).map_or(0, |left| left.as_millis() as i64)
+        }
+    };
+    Ok(NewRun {
+        run_id: event.run_id,
+        task_id: event.task_id,
+        mode,
+        params: event.params.clone().unwrap_or_default(),
+        priority: event.priority,
+        delay_ms,
+        // A message that the broker delivers again must not become a second run.
+        dedup_key: event
+            .dedup_key
+            .clone()
+            .or_else(|| message_id.filter(|id| !id.is_empty()).map(|id| format!("message:{id}"))),
+        submitted_by: event.submitted_by.clone().or_else(|| Some("an AMQP client".to_owned())),
+        rerun_of: None,
+    })
+}

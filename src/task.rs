@@ -1,0 +1,357 @@
+//! A task: one row of `task_def_sync_manager`, and its params.
+
+use serde::{Deserialize, Deserializer};
+use serde_json::{Map, Value};
+
+use crate::config::keys::{self, KnownKeys, number_or_text};
+use crate::error::{Context, Error, Result};
+use crate::plugin::WriteMode;
+
+/// How much of the table a run copies.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Mode {
+    /// All of it; repeating it is safe.
+    Init,
+}
+
+/// Modes of the contract that this version does not have yet.
+const PLANNED_MODES: &[&str] = &["diff", "mirror", "cursor"];
+
+impl Mode {
+    /// Reads a mode's name.
+    ///
+    /// # Errors
+    /// Kind `Config` for an unknown one.
+    pub fn parse(name: &str) -> Result<Self> {
+        match name.trim().to_ascii_lowercase().as_str() {
+            "init" | "" => Ok(Mode::Init),
+            planned if PLANNED_MODES.contains(&planned) => Err(Error::config(format!(
+                "mode \"{planned}\" is not part of this version"
+            ))
+            .with_remedy("use mode init: a full copy that is safe to repeat")),
+            other => Err(Error::config(format!("unknown mode \"{other}\""))
+                .with_remedy("use init")),
+        }
+    }
+
+    /// Its name.
+    pub fn name(self) -> &'static str {
+        match self {
+            Mode::Init => "init",
+        }
+    }
+}
+
+/// One end of a task.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Endpoint {
+    /// The business system.
+    pub app: String,
+    /// The engine's name.
+    pub db_type: String,
+    /// The database.
+    pub db: String,
+    /// The table.
+    pub table: String,
+}
+
+/// A row of the task table, as it is stored.
+#[derive(Debug, Clone, Default)]
+pub struct TaskRow {
+    /// Primary key.
+    pub id: i64,
+    /// Where to read.
+    pub from: Endpoint,
+    /// Where to write.
+    pub to: Endpoint,
+    /// Params, unchecked.
+    pub params: String,
+    /// 0 is offline.
+    pub online: bool,
+    /// What it is for.
+    pub description: String,
+    /// Last state written back.
+    pub status: String,
+    /// Who looks after it.
+    pub owner: String,
+}
+
+/// A task that is ready to run: the row with one run's params and mode laid over it.
+#[derive(Debug, Clone)]
+pub struct TaskMeta {
+    /// The task's number.
+    pub id: i64,
+    /// Where to read.
+    pub from: Endpoint,
+    /// Where to write.
+    pub to: Endpoint,
+    /// Checked params.
+    pub params: Params,
+    /// What to copy.
+    pub mode: Mode,
+}
+
+/// A task's params.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(default)]
+pub struct Params {
+    #[serde(deserialize_with = "split_key")]
+    split: Vec<String>,
+    pk: SourceAndTarget,
+    /// Column that tells when a row changed, for incremental modes.
+    pub diff_column: SourceAndTarget,
+    /// Parallel lanes.
+    #[serde(deserialize_with = "number_or_text")]
+    pub worker_num: Option<usize>,
+    /// Rows a shard reads.
+    #[serde(deserialize_with = "number_or_text")]
+    pub read_batch: Option<u64>,
+    /// Rows a write statement takes.
+    #[serde(deserialize_with = "number_or_text")]
+    pub write_batch: Option<usize>,
+    /// Source column → target column; only these are copied. Without: all, by name.
+    pub columns: Option<Map<String, Value>>,
+    /// A condition in the source's SQL.
+    #[serde(rename = "where")]
+    pub filter: Option<String>,
+    /// How rows get into the target; upsert by the target's key without.
+    pub write_mode: Option<WriteMode>,
+    /// The run's mode.
+    pub mode: Option<String>,
+}
+
+impl Default for Params {
+    fn default() -> Self {
+        Self {
+            split: Vec::new(),
+            pk: SourceAndTarget::default(),
+            diff_column: SourceAndTarget::default(),
+            worker_num: None,
+            read_batch: None,
+            write_batch: None,
+            columns: None,
+            filter: None,
+            write_mode: None,
+            mode: None,
+        }
+    }
+}
+
+impl KnownKeys for Params {
+    const KEYS: &'static [&'static str] = &[
+        "split", "pk", "diff_column", "worker_num", "read_batch", "write_batch", "columns",
+        "where", "write_mode", "mode",
+    ];
+}
+
+/// A column's name in the source and in the target: `{"src": "id", "dest": "id"}`.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct SourceAndTarget {
+    /// In the source.
+    pub src: Vec<String>,
+    /// In the target.
+    pub dest: Vec<String>,
+}
+
+/// One name, several separated by commas, or a list.
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Names {
+    One(String),
+    Many(Vec<String>),
+}
+
+impl Names {
+    fn list(self) -> Vec<String> {
+        match self {
+            Names::One(text) => {
+                text.split(',').map(|s| s.trim().to_owned()).filter(|s| !s.is_empty()).collect()
+            }
+            Names::Many(list) => list,
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for SourceAndTarget {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        #[derive(Deserialize)]
+        #[serde(deny_unknown_fields)]
+        struct Pair {
+            src: Option<Names>,
+            dest: Option<Names>,
+        }
+        #[derive(Deserialize)]
+        #[serde(untagged)]
+        enum Form {
+            Pair(Pair),
+            Names(Names),
+        }
+        let form = Form::deserialize(deserializer).map_err(|_| {
+            serde::de::Error::custom("write {\"src\": \"id\", \"dest\": \"id\"} or a list of names")
+        })?;
+        let (src, dest) = match form {
+            Form::Pair(pair) => (pair.src.map(Names::list), pair.dest.map(Names::list)),
+            Form::Names(names) => (Some(names.list()), None),
+        };
+        let src = src.unwrap_or_default();
+        let dest = dest.unwrap_or_else(|| src.clone());
+        Ok(Self { src, dest })
+    }
+}
+
+fn split_key<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<String>, D::Error> {
+    #[derive(Deserialize)]
+    #[serde(deny_unknown_fields)]
+    struct Split {
+        pk: Option<Names>,
+    }
+    Ok(Split::deserialize(deserializer)?.pk.map(Names::list).unwrap_or_default())
+}
+
+impl Params {
+    /// Reads params: JSON, or JSON as people write it by hand (JSON5). Empty text is no params.
+    ///
+    /// # Errors
+    /// Kind `Config`, with what is wrong and where.
+    pub fn parse_object(text: &str) -> Result<Map<String, Value>> {
+        if text.trim().is_empty() {
+            return Ok(Map::new());
+        }
+        let value = match serde_json::from_str::<Value>(text) {
+            Ok(value) => value,
+            Err(strict) => json5::from_str::<Value>(text).map_err(|_| {
+                Error::config("params is not valid JSON").caused_by(strict).with_remedy(
+                    "write params as in {\"split\":{\"pk\":[\"id\"]},\"worker_num\":20}",
+                )
+            })?,
+        };
+        match value {
+            Value::Object(map) => Ok(map),
+            _ => Err(Error::config("params must be an object {…}")),
+        }
+    }
+
+    fn read(map: Map<String, Value>) -> Result<Self> {
+        let params: Self = keys::read("params", Value::Object(map))?;
+        let zero = [
+            ("worker_num", params.worker_num == Some(0)),
+            ("read_batch", params.read_batch == Some(0)),
+            ("write_batch", params.write_batch == Some(0)),
+        ];
+        match zero.iter().find(|(_, is_zero)| *is_zero) {
+            Some((key, _)) => Err(Error::config(format!("params.{key} must be at least 1"))),
+            None => Ok(params),
+        }
+    }
+
+    /// The source columns to split by, if the task names any.
+    pub fn split_by(&self) -> &[String] {
+        if self.split.is_empty() { &self.pk.src } else { &self.split }
+    }
+
+    /// The target columns that identify a row, if the task names any.
+    pub fn target_key(&self) -> &[String] {
+        &self.pk.dest
+    }
+}
+
+impl TaskRow {
+    /// The task with one run's params and mode laid over it, all checked.
+    ///
+    /// # Errors
+    /// Kind `Config`, naming the task and the key at fault.
+    pub fn checked(&self, overrides: &Map<String, Value>, mode: Option<&str>) -> Result<TaskMeta> {
+        self.check(overrides, mode).context(|| format!("task {}", self.id))
+    }
+
+    fn check(&self, overrides: &Map<String, Value>, mode: Option<&str>) -> Result<TaskMeta> {
+        let mut map = Params::parse_object(&self.params)?;
+        map.extend(overrides.iter().map(|(key, value)| (key.clone(), value.clone())));
+        let params = Params::read(map)?;
+        let mode = mode.filter(|mode| !mode.is_empty()).or(params.mode.as_deref());
+        let mode = Mode::parse(mode.unwrap_or("init"))?;
+        for (side, end) in [("from", &self.from), ("to", &self.to)] {
+            let cells =
+                [("app", &end.app), ("db_type", &end.db_type), ("db", &end.db), ("table", &end.table)];
+            if let Some((name, _)) = cells.iter().find(|(_, value)| value.trim().is_empty()) {
+                return Err(Error::config(format!("{side}_{name} is empty"))
+                    .with_remedy("fill it in task_def_sync_manager"));
+            }
+            crate::plugin::find(&end.db_type).map_err(|e| e.context(format!("{side}_db_type")))?;
+        }
+        Ok(TaskMeta { id: self.id, from: self.from.clone(), to: self.to.clone(), params, mode })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn row(params: &str) -> TaskRow {
+        let end = Endpoint {
+            app: "a".into(),
+            db_type: "mysql".into(),
+            db: "b".into(),
+            table: "t".into(),
+        };
+        TaskRow { id: 5, from: end.clone(), to: end, params: params.into(), ..Default::default() }
+    }
+
+    fn params(text: &str) -> Result<Params> {
+        row(text).checked(&Map::new(), None).map(|task| task.params)
+    }
+
+    #[test]
+    fn both_forms_of_the_seed_load() {
+        // The first is copied from the user's text, unquoted keys and all.
+        let first = params(
+            r#"{"split":{"pk":["id"]},"worker_num":20,read_batch:5000,write_batch:500}"#,
+        )
+        .unwrap();
+        assert_eq!(first.split_by(), ["id"]);
+        assert_eq!((first.read_batch, first.write_batch), (Some(5000), Some(500)));
+        let second = params(
+            "{\n\t\"pk\": {\n\t\t\"src\": \"id\",\n\t\t\"dest\": \"id2\"\n\t},\n\t\"diff_column\": \
+             {\n\t\t\"src\": \"update_time\",\n\t\t\"dest\": \"update_time\"\n\t},\n\t\
+             \"worker_num\": 20,\n\t\"read_batch\": 5000,\n\t\"write_batch\": 500\n}",
+        )
+        .unwrap();
+        assert_eq!(second.split_by(), ["id"]);
+        assert_eq!(second.target_key(), ["id2"]);
+        assert_eq!(second.worker_num, Some(20));
+    }
+
+    #[test]
+    fn a_run_s_own_params_win() {
+        let overrides = Params::parse_object(r#"{"worker_num": 3}"#).unwrap();
+        let task = row(r#"{"worker_num": 20, "read_batch": 7}"#).checked(&overrides, None).unwrap();
+        assert_eq!((task.params.worker_num, task.params.read_batch), (Some(3), Some(7)));
+    }
+
+    #[test]
+    fn malformed_params_name_the_task_and_the_key() {
+        for (text, part) in [
+            ("{\"worker_num\":", "not valid JSON"),
+            ("[]", "object"),
+            ("{\"worker_nun\": 3}", "worker_nun"),
+            ("{\"worker_num\": \"many\"}", "many"),
+            ("{\"worker_num\": -1}", "-1"),
+            ("{\"worker_num\": 0}", "worker_num"),
+            ("{\"split\": {\"pkk\": []}}", "pkk"),
+            ("{\"mode\": \"dif\"}", "dif"),
+        ] {
+            let error = params(text).unwrap_err();
+            assert!(error.to_string().contains("task 5") && error.to_string().contains(part), "{error}");
+            assert_eq!(error.exit_code(), 2);
+        }
+    }
+
+    #[test]
+    fn an_unknown_engine_is_named_with_the_known_ones() {
+        let mut task = row("");
+        task.to.db_type = "oracle".into();
+        let error = task.checked(&Map::new(), None).unwrap_err();
+        assert!(error.to_string().contains("to_db_type") && error.to_string().contains("oracle"));
+        assert!(error.remedy().is_some_and(|r| r.contains("postgres")));
+    }
+}

@@ -1,0 +1,289 @@
+//! One worker process: takes runs from the queue and from the ledger, as many at once as it has
+//! slots.
+//!
+//! A message is claimed in the ledger, then acknowledged, then worked on: an hours-long run never
+//! sits on an unacknowledged message. A worker without a free slot stops consuming before it
+//! acknowledges, so that no message waits behind it.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio_util::task::TaskTracker;
+use uuid::Uuid;
+
+use crate::config::Settings;
+use crate::error::{Error, Result};
+use crate::ledger::{ClaimOutcome, Ledger, WorkerRow};
+use crate::progress::Display;
+use crate::queue::rabbitmq::RabbitConsumer;
+use crate::queue::{Consumer, Delivery};
+use crate::retry;
+use crate::run::Runner;
+use crate::shutdown::Shutdown;
+use crate::submit::{self, Submitter};
+
+mod deliveries;
+mod runs;
+
+/// With the embedded queue the ledger is asked this often at least: it is the only way to hear of
+/// work.
+const EMBEDDED_POLL: Duration = Duration::from_millis(200);
+/// How many times longer a submitted run may be overdue while the broker still has messages
+/// waiting: its own is probably among them.
+const BACKLOG_PATIENCE: u32 = 12;
+
+/// How to start a worker.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// Runs at once.
+    pub concurrency: usize,
+    /// Work until nothing is left, then end.
+    pub drain: bool,
+    /// The worker's name; host and process without.
+    pub name: Option<String>,
+}
+
+/// A worker at work.
+struct Worker {
+    options: Options,
+    settings: Arc<Settings>,
+    ledger: Ledger,
+    runner: Runner,
+    submitter: Submitter,
+    consumer: Option<Box<dyn Consumer>>,
+    slots: Arc<Semaphore>,
+    runs: TaskTracker,
+    shutdown: Shutdown,
+    row: WorkerRow,
+}
+
+/// Works until it is told to stop, or with `drain` until nothing is left to do.
+///
+/// # Errors
+/// When it can't start: configuration, or a task database or broker that refuses the login.
+pub async fn serve(settings: Arc<Settings>, options: Options, shutdown: Shutdown) -> Result<()> {
+    let ledger = Ledger::open(&settings).await?;
+    let row = identity(&options);
+    let submitter = Submitter::open(&settings, ledger.clone(), &row.worker)?;
+    let consumer: Option<Box<dyn Consumer>> = match submit::broker(&settings)? {
+        Some(config) => Some(Box::new(RabbitConsumer::start(config, &row.worker))),
+        None => None,
+    };
+    let runner = Runner {
+        settings: Arc::clone(&settings),
+        ledger: ledger.clone(),
+        display: Display::Log,
+        drain: shutdown.drain.clone(),
+        halt: shutdown.halt.clone(),
+    };
+    let queue = if consumer.is_some() { "RabbitMQ" } else { "the ledger (no broker configured)" };
+    tracing::info!(
+        worker = row.worker, concurrency = options.concurrency,
+        "listening to {queue}; tasks in {}", ledger.address()
+    );
+    let worker = Worker {
+        slots: Arc::new(Semaphore::new(options.concurrency)),
+        runs: TaskTracker::new(),
+        options,
+        settings,
+        ledger,
+        runner,
+        submitter,
+        consumer,
+        shutdown,
+        row,
+    };
+    worker.work().await
+}
+
+fn identity(options: &Options) -> WorkerRow {
+    let host = std::fs::read_to_string("/proc/sys/kernel/hostname")
+        .map(|name| name.trim().to_owned())
+        .ok()
+        .or_else(|| std::env::var("HOSTNAME").ok())
+        .unwrap_or_else(|| "localhost".to_owned());
+    let pid = std::process::id();
+    let name = options.name.clone().unwrap_or_else(|| format!("{host}-{pid}"));
+    WorkerRow {
+        worker: process_name(&name),
+        host,
+        pid: i64::from(pid),
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        state: "working".to_owned(),
+        concurrency: options.concurrency as i64,
+        running: 0,
+        started_at: String::new(),
+        heartbeat_at: String::new(),
+    }
+}
+
+/// A name that no other process has: the given one may be used again after a restart, and the
+/// ledger must tell the processes apart.
+pub fn process_name(name: &str) -> String {
+    let unique = Uuid::now_v7().simple().to_string();
+    // The end of a version 7 UUID is random.
+    format!("{name}@{}", &unique[24..])
+}
+
+/// What a free slot is used for next.
+enum Next {
+    Message(Delivery),
+    Poll,
+    Stop,
+}
+
+impl Worker {
+    async fn work(mut self) -> Result<()> {
+        let poll = match self.consumer {
+            Some(_) => self.settings.worker.poll,
+            None => self.settings.worker.poll.min(EMBEDDED_POLL),
+        };
+        let mut ticks = tokio::time::interval(poll);
+        ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        let heart = self.start_heart();
+        let result = loop {
+            let Some(slot) = self.free_slot().await else { break Ok(()) };
+            let next = tokio::select! {
+                biased;
+                () = self.shutdown.drain.cancelled() => Next::Stop,
+                delivery = next_message(&mut self.consumer) => match delivery {
+                    Some(delivery) => Next::Message(delivery),
+                    None => break Err(Error::internal("the queue's supervisor has ended")),
+                },
+                _ = ticks.tick() => Next::Poll,
+            };
+            let outcome = match next {
+                Next::Stop => break Ok(()),
+                Next::Message(delivery) => self.on_delivery(delivery, slot).await,
+                Next::Poll => {
+                    drop(slot);
+                    match self.sweep().await {
+                        Ok(true) if self.options.drain => break Ok(()),
+                        other => other.map(|_| ()),
+                    }
+                }
+            };
+            if let Err(error) = outcome {
+                self.wait_for_ledger(error).await;
+            }
+        };
+        self.stop(heart).await;
+        result
+    }
+
+    /// A slot, as soon as one is free; `None` when the worker is to stop.
+    async fn free_slot(&self) -> Option<OwnedSemaphorePermit> {
+        tokio::select! {
+            biased;
+            () = self.shutdown.drain.cancelled() => None,
+            slot = Arc::clone(&self.slots).acquire_owned() => slot.ok(),
+        }
+    }
+
+    /// Claims what is stale in the ledger, publishes what the dead queue lacks. Returns whether
+    /// nothing at all is left to do.
+    async fn sweep(&mut self) -> Result<bool> {
+        let free = self.slots.available_permits();
+        let waiting = match &self.consumer {
+            Some(consumer) => consumer.waiting().await.unwrap_or(0),
+            None => 0,
+        };
+        let overdue = match (&self.consumer, waiting) {
+            (None, _) => Duration::ZERO,
+            (Some(_), 0) => self.settings.worker.stale_after,
+            (Some(_), _) => self.settings.worker.stale_after * BACKLOG_PATIENCE,
+        };
+        for due in self.ledger.due(overdue, free).await? {
+            let Ok(slot) = Arc::clone(&self.slots).try_acquire_owned() else { break };
+            let lease = self.settings.worker.lease;
+            let outcome = self.ledger.claim(due.run_id, &self.row.worker, lease).await?;
+            if let ClaimOutcome::Claimed(claim) = outcome {
+                if self.slots.available_permits() == 0 {
+                    pause(&mut self.consumer).await;
+                }
+                self.start_run(claim, slot);
+            }
+        }
+        self.publish_dead_runs().await?;
+        let idle = self.slots.available_permits() == self.options.concurrency;
+        Ok(idle && waiting == 0 && self.ledger.waiting().await? == 0)
+    }
+
+    /// The ledger can't be reached: gives messages to others and asks until it is back.
+    async fn wait_for_ledger(&mut self, error: Error) {
+        if !error.is_transient() {
+            tracing::error!(%error, "the worker goes on");
+            tokio::time::sleep(Duration::from_secs(1)).await;
+            return;
+        }
+        tracing::warn!(%error, "waiting for the task database");
+        pause(&mut self.consumer).await;
+        let mut pauses = retry::reconnect();
+        loop {
+            tokio::select! {
+                () = tokio::time::sleep(pauses.next()) => {}
+                () = self.shutdown.drain.cancelled() => return,
+            }
+            if self.ledger.ping().await.is_ok() {
+                tracing::info!("the task database is back");
+                return;
+            }
+        }
+    }
+
+    /// Keeps the worker's own row fresh.
+    fn start_heart(&self) -> tokio::task::JoinHandle<()> {
+        let (ledger, mut row) = (self.ledger.clone(), self.row.clone());
+        let (slots, drain) = (Arc::clone(&self.slots), self.shutdown.drain.clone());
+        let pause = self.settings.worker.lease / 3;
+        tokio::spawn(async move {
+            loop {
+                row.running = row.concurrency - slots.available_permits() as i64;
+                if drain.is_cancelled() {
+                    row.state = "draining".to_owned();
+                }
+                if let Err(error) = ledger.note_worker(&row).await {
+                    tracing::debug!(%error, "can't note the worker's heartbeat");
+                }
+                tokio::time::sleep(pause).await;
+            }
+        })
+    }
+
+    /// Gives runs a grace period to end, then stops them; nothing that has committed is lost.
+    async fn stop(mut self, heart: tokio::task::JoinHandle<()>) {
+        pause(&mut self.consumer).await;
+        self.runs.close();
+        let grace = self.settings.worker.grace;
+        tokio::select! {
+            () = self.runs.wait() => {}
+            () = tokio::time::sleep(grace) => {
+                tracing::warn!("{} run(s) did not end within {grace:?}: stopping them", self.runs.len());
+                self.shutdown.halt.cancel();
+            }
+            () = self.shutdown.halt.cancelled() => {}
+        }
+        if tokio::time::timeout(Duration::from_secs(10), self.runs.wait()).await.is_err() {
+            tracing::warn!("a run could not be given back: another worker takes it when its lease ends");
+        }
+        heart.abort();
+        if let Err(error) = self.ledger.forget_worker(&self.row.worker).await {
+            tracing::debug!(%error, "can't remove the worker's row");
+        }
+        tracing::info!(worker = self.row.worker, "stopped");
+    }
+}
+
+async fn next_message(consumer: &mut Option<Box<dyn Consumer>>) -> Option<Delivery> {
+    match consumer {
+        Some(consumer) => consumer.next().await,
+        None => std::future::pending().await,
+    }
+}
+
+async fn pause(consumer: &mut Option<Box<dyn Consumer>>) {
+    if let Some(consumer) = consumer {
+        consumer.pause().await;
+    }
+}

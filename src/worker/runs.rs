@@ -1,0 +1,126 @@
+//! A claimed run in its slot, and what follows its end.
+
+use std::time::Duration;
+
+use tokio::sync::OwnedSemaphorePermit;
+
+use super::Worker;
+use crate::error::{Error, Kind, Result};
+use crate::event::Event;
+use crate::ledger::{Claim, Ending, Ledger};
+use crate::queue::DeadReason;
+use crate::run::Finished;
+use crate::submit::Submitter;
+
+/// How long a run's own worker has to publish its dead letter before the sweep does.
+const DEAD_GRACE: Duration = Duration::from_secs(5);
+
+impl Worker {
+    /// Runs a claimed run in its slot.
+    pub(super) fn start_run(&self, claim: Claim, slot: OwnedSemaphorePermit) {
+        let (runner, submitter, ledger) =
+            (self.runner.clone(), self.submitter.clone(), self.ledger.clone());
+        let max_rescues = self.settings.worker.max_rescues;
+        self.runs.spawn(async move {
+            let finished = if claim.rescues > max_rescues {
+                give_up(&ledger, &claim).await
+            } else {
+                tracing::info!(
+                    task = claim.task_id, run = %claim.run_id, attempt = claim.attempt,
+                    "{}", if claim.rescues > 0 { "taken over" } else { "running" }
+                );
+                Box::pin(runner.execute(&claim, false)).await
+            };
+            match finished {
+                Ok(finished) => follow_up(&claim, &finished, &submitter, &ledger).await,
+                Err(error) => tracing::warn!(task = claim.task_id, run = %claim.run_id, %error, "let go"),
+            }
+            drop(slot);
+        });
+    }
+
+    /// Publishes dead letters that were not confirmed when their runs failed.
+    pub(super) async fn publish_dead_runs(&self) -> Result<()> {
+        if self.submitter.publisher().is_none() {
+            return Ok(());
+        }
+        for dead in self.ledger.unpublished_dead(DEAD_GRACE, 50).await? {
+            let event = Event::wake(dead.task_id, dead.run_id, dead.priority);
+            let reason =
+                DeadReason { reason: dead.reason, remedy: dead.remedy, attempts: dead.attempts };
+            publish_dead(&event, &reason, &self.submitter, &self.ledger).await;
+        }
+        Ok(())
+    }
+}
+
+/// A run whose workers keep dying is taken out of circulation.
+async fn give_up(ledger: &Ledger, claim: &Claim) -> Result<Finished> {
+    let error = Error::permanent(format!(
+        "its worker died {} times in the middle of it: it is not tried again",
+        claim.rescues
+    ))
+    .with_remedy("look into the workers' logs and memory, then rerun it with --rerun");
+    let ending = Ending::Failed {
+        reason: error.to_string(),
+        remedy: error.remedy().map(str::to_owned),
+        dead: true,
+    };
+    let next = ledger.end(claim, &ending).await?;
+    Ok(Finished { ending, result: Err(error), next })
+}
+
+/// Tells the log and the broker how a run ended.
+async fn follow_up(claim: &Claim, finished: &Finished, submitter: &Submitter, ledger: &Ledger) {
+    let (task, run) = (claim.task_id, claim.run_id);
+    match &finished.ending {
+        Ending::Succeeded => {
+            if let Ok(Some(summary)) = &finished.result {
+                let seconds = summary.elapsed.as_secs_f64();
+                tracing::info!(
+                    task, %run,
+                    "succeeded: {} rows, {} shards in {seconds:.2} s", summary.rows, summary.shards
+                );
+            }
+        }
+        Ending::Cancelled => tracing::info!(task, %run, "cancelled"),
+        Ending::Released { reason } => {
+            tracing::info!(task, %run, "{reason}");
+            submitter.wake(task, run, claim.priority, Duration::ZERO).await;
+        }
+        Ending::Retry { delay_ms, reason, .. } => {
+            let delay = Duration::from_millis((*delay_ms).max(0) as u64);
+            tracing::warn!(task, %run, "{reason}; retrying in {delay:?}");
+            submitter.wake(task, run, claim.priority, delay).await;
+        }
+        Ending::Failed { reason, remedy, dead } => {
+            tracing::error!(task, %run, remedy = remedy.as_deref().unwrap_or(""), "failed: {reason}");
+            if *dead {
+                let event = Event::wake(task, run, claim.priority);
+                let reason = DeadReason {
+                    reason: reason.clone(),
+                    remedy: remedy.clone(),
+                    attempts: claim.attempt,
+                };
+                publish_dead(&event, &reason, submitter, ledger).await;
+            }
+        }
+    }
+    if let Some((next, priority)) = finished.next {
+        submitter.wake(task, next, priority, Duration::ZERO).await;
+    }
+}
+
+async fn publish_dead(event: &Event, reason: &DeadReason, submitter: &Submitter, ledger: &Ledger) {
+    let (Some(publisher), Some(run_id)) = (submitter.publisher(), event.run_id) else { return };
+    let id = run_id.to_string();
+    let published = match publisher.publish_dead(&event.body(), Some(&id), reason).await {
+        Ok(()) => ledger.mark_dead_published(run_id).await,
+        Err(error) => Err(error),
+    };
+    if let Err(error) = published
+        && error.kind() != Kind::LeaseLost
+    {
+        tracing::warn!(run = %run_id, %error, "its dead letter is published later");
+    }
+}
