@@ -4,11 +4,13 @@
 //! dies can never look like a reader that is done.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 
-use crate::error::{Error, Result};
+use crate::error::{Error, Kind, Result};
+use crate::fence::{Fence, Pulse};
 
 const NULL_BIT: u32 = 1 << 31;
 
@@ -63,14 +65,19 @@ impl Batch {
         self.columns
     }
 
-    /// Bytes in the arena.
+    /// Bytes of the cells.
     pub fn bytes(&self) -> usize {
         self.data.len()
     }
 
+    /// Bytes held: a batch of NULLs has no cells' bytes, but offsets.
+    fn footprint(&self) -> usize {
+        self.data.len() + self.ends.len() * size_of::<u32>()
+    }
+
     /// Whether it is time to hand the batch on.
     pub fn is_full(&self) -> bool {
-        self.data.len() >= BATCH_BYTES || self.ends.len() >= BATCH_BYTES
+        self.footprint() >= BATCH_BYTES
     }
 
     /// Refuses rows that would overflow the arena's 31-bit offsets.
@@ -120,9 +127,9 @@ pub enum Payload {
 }
 
 impl Payload {
-    fn bytes(&self) -> usize {
+    fn footprint(&self) -> usize {
         match self {
-            Payload::Rows(batch) => batch.bytes(),
+            Payload::Rows(batch) => batch.footprint(),
             Payload::Raw(bytes) => bytes.len(),
         }
     }
@@ -138,28 +145,32 @@ pub struct BatchSender {
     messages: mpsc::Sender<Message>,
     budget: Arc<Semaphore>,
     limit: usize,
+    pulse: Pulse,
 }
 
 /// The writer's end.
 pub struct BatchReceiver {
     messages: mpsc::Receiver<Message>,
     held: Option<OwnedSemaphorePermit>,
+    fence: Fence,
+    pulse: Pulse,
 }
 
 /// A channel of one lane, which holds at most `limit` bytes that the writer has not taken, or
-/// one payload if that alone is larger.
-pub fn channel(limit: usize) -> (BatchSender, BatchReceiver) {
+/// one payload if that alone is larger. The end gets through only while `fence` is open; `pulse`
+/// beats with every payload.
+pub fn channel(limit: usize, fence: Fence, pulse: Pulse) -> (BatchSender, BatchReceiver) {
     let limit = limit.clamp(BATCH_BYTES, u32::MAX as usize);
     let (sender, receiver) = mpsc::channel(64);
     let budget = Arc::new(Semaphore::new(limit));
     (
-        BatchSender { messages: sender, budget, limit },
-        BatchReceiver { messages: receiver, held: None },
+        BatchSender { messages: sender, budget, limit, pulse: pulse.clone() },
+        BatchReceiver { messages: receiver, held: None, fence, pulse },
     )
 }
 
 fn writer_gone() -> Error {
-    Error::new(crate::error::Kind::Cancelled, "the writer stopped before the shard's end")
+    Error::new(Kind::Cancelled, "the writer stopped before the shard's end")
 }
 
 impl BatchSender {
@@ -168,12 +179,12 @@ impl BatchSender {
     /// # Errors
     /// Kind `Cancelled` when the writer is gone: its own error is the one to report.
     pub async fn send(&mut self, payload: Payload) -> Result<()> {
-        let cost = payload.bytes().clamp(1, self.limit) as u32;
-        let permit =
-            tokio::select! {
-                permit = Arc::clone(&self.budget).acquire_many_owned(cost) => permit.map_err(|_| writer_gone())?,
-                () = self.messages.closed() => return Err(writer_gone()),
-            };
+        let cost = payload.footprint().clamp(1, self.limit) as u32;
+        let permit = tokio::select! {
+            permit = Arc::clone(&self.budget).acquire_many_owned(cost) => permit.map_err(|_| writer_gone())?,
+            () = self.messages.closed() => return Err(writer_gone()),
+        };
+        self.pulse.beat();
         self.messages.send(Message::Payload(payload, permit)).await.map_err(|_| writer_gone())
     }
 
@@ -207,19 +218,37 @@ impl BatchReceiver {
     /// the memory budget of the one before.
     ///
     /// # Errors
-    /// Kind `Cancelled` when the reader is gone without an end: roll back.
+    /// Kind `Cancelled` when the reader is gone without an end, `LeaseLost` when the run's lease
+    /// may have run out by then: roll back.
     pub async fn next(&mut self) -> Result<Option<Payload>> {
         self.held = None;
+        self.pulse.beat();
         match self.messages.recv().await {
             Some(Message::Payload(payload, permit)) => {
                 self.held = Some(permit);
                 Ok(Some(payload))
             }
+            // The last moment before the writer commits: a process that was paused past its lease
+            // must not.
+            Some(Message::End) if !self.fence.is_open() => {
+                Err(Error::new(Kind::LeaseLost, "the lease may have run out: not committed"))
+            }
             Some(Message::End) => Ok(None),
-            None => Err(Error::new(
-                crate::error::Kind::Cancelled,
-                "the reader stopped before the shard's end",
-            )),
+            None => {
+                Err(Error::new(Kind::Cancelled, "the reader stopped before the shard's end"))
+            }
+        }
+    }
+
+    /// [`BatchReceiver::next`], or `None` if nothing came within `limit`: time for the writer to
+    /// show its server that it is alive. Safe to call again.
+    ///
+    /// # Errors
+    /// As [`BatchReceiver::next`].
+    pub async fn next_within(&mut self, limit: Duration) -> Result<Option<Option<Payload>>> {
+        match tokio::time::timeout(limit, self.next()).await {
+            Ok(next) => next.map(Some),
+            Err(_) => Ok(None),
         }
     }
 
@@ -235,7 +264,10 @@ impl BatchReceiver {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::error::Kind;
+
+    fn channel(limit: usize) -> (BatchSender, BatchReceiver) {
+        super::channel(limit, Fence::always(), Pulse::default())
+    }
 
     #[test]
     fn cells_come_back_as_pushed() {
@@ -259,6 +291,14 @@ mod tests {
         let (sender, mut receiver) = channel(1);
         sender.finish().await.unwrap();
         assert!(receiver.next().await.unwrap().is_none());
+    }
+
+    #[tokio::test]
+    async fn behind_a_closed_fence_there_is_no_end() {
+        let fence = Fence::until(std::time::Instant::now());
+        let (sender, mut receiver) = super::channel(1, fence, Pulse::default());
+        sender.finish().await.unwrap();
+        assert_eq!(receiver.next().await.unwrap_err().kind(), Kind::LeaseLost);
     }
 
     #[tokio::test]

@@ -4,12 +4,25 @@ use std::time::Duration;
 
 use crate::batch;
 use crate::error::{Error, Kind, Result};
+use crate::fence::{Fence, Pulse};
 use crate::plan::Plan;
 use crate::plugin::{KeyRange, Reader, Receipt, Writer};
 
 /// How often a shard that met a deadlock or a broken connection is tried again at once, before
 /// the whole run waits on its retry ladder.
 const TRIES: u32 = 3;
+
+/// What bounds the copying of a shard.
+#[derive(Debug, Clone)]
+pub struct Limits {
+    /// Bytes that may wait between the reader and the writer.
+    pub buffer: usize,
+    /// Commits only while this is open.
+    pub fence: Fence,
+    /// How long nothing may move before the shard counts as hanging. The drivers wait for ever for
+    /// a server that has vanished.
+    pub stall: Duration,
+}
 
 /// Copies the rows of a range in one target transaction.
 ///
@@ -21,16 +34,23 @@ pub async fn shard(
     plan: &Plan,
     number: u64,
     range: &KeyRange,
-    buffer: usize,
+    limits: &Limits,
 ) -> Result<Receipt> {
     let mut tries = 0;
     loop {
-        let (sender, receiver) = batch::channel(buffer);
-        let (read, written) = tokio::join!(
-            reader.read(&plan.read, range, sender),
-            writer.write(&plan.write, number, receiver)
-        );
-        match cause(read, written) {
+        let pulse = Pulse::default();
+        let (sender, receiver) =
+            batch::channel(limits.buffer, limits.fence.clone(), pulse.clone());
+        let copied = tokio::select! {
+            (read, written) = async {
+                tokio::join!(
+                    reader.read(&plan.read, range, sender),
+                    writer.write(&plan.write, number, receiver)
+                )
+            } => cause(read, written),
+            error = watch(&pulse, limits.stall) => Err(error),
+        };
+        match copied {
             Err(error) if error.is_transient() && tries < TRIES => {
                 tries += 1;
                 tracing::warn!(shard = number, %error, "trying the shard again");
@@ -42,6 +62,18 @@ pub async fn shard(
     }
 }
 
+/// Ends once nothing has moved for `stall`.
+async fn watch(pulse: &Pulse, stall: Duration) -> Error {
+    loop {
+        let silence = pulse.silence();
+        if silence >= stall {
+            return Error::transient(format!("nothing has moved for {} s", silence.as_secs()))
+                .with_remedy("is one of the databases hanging, or a table locked? raise worker.stall if it is only slow");
+        }
+        tokio::time::sleep(stall - silence).await;
+    }
+}
+
 /// When one end fails the other is cut off; the cause is the one that was not cut off.
 fn cause(read: Result<()>, written: Result<Receipt>) -> Result<Receipt> {
     match (read, written) {
@@ -49,13 +81,21 @@ fn cause(read: Result<()>, written: Result<Receipt>) -> Result<Receipt> {
         (Err(read), Err(written)) if read.kind() == Kind::Cancelled => Err(written),
         (Err(read), Err(_)) => Err(read),
         (Ok(()), Err(written)) => Err(written),
-        (Err(read), Ok(_)) => Err(Error::internal("a shard was committed without its end").caused_by(read)),
+        (Err(read), Ok(_)) => {
+            Err(Error::internal("a shard was committed without its end").caused_by(read))
+        }
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[tokio::test]
+    async fn silence_is_a_failure_that_may_pass() {
+        let error = watch(&Pulse::default(), Duration::from_millis(5)).await;
+        assert!(error.is_transient());
+    }
 
     fn cut_off() -> Error {
         Error::new(Kind::Cancelled, "cut off")

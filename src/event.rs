@@ -80,9 +80,8 @@ pub struct Event {
     pub submitted_by: Option<String>,
 }
 
-const KEYS: &[&str] = &[
-    "task_id", "run_id", "mode", "params", "priority", "not_before", "dedup_key", "submitted_by",
-];
+const KEYS: &[&str] =
+    &["task_id", "run_id", "mode", "params", "priority", "not_before", "dedup_key", "submitted_by"];
 
 impl Event {
     /// The wake-up for a run that is in the ledger already.

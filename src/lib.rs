@@ -4,11 +4,13 @@
 //! ledger and progress. See ARCHITECTURE.md for the picture.
 
 pub mod batch;
+pub mod checksum;
 pub mod cli;
 pub mod config;
 pub mod copy;
 pub mod error;
 pub mod event;
+pub mod fence;
 pub mod ledger;
 pub mod plan;
 pub mod plugin;

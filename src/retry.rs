@@ -91,7 +91,8 @@ mod tests {
     #[test]
     fn each_attempt_may_wait_up_to_its_rung() {
         let ladder = Ladder::default();
-        let longest: Vec<_> = (0..8).map(|attempt| ladder.delay_at(attempt, 1.0).as_secs()).collect();
+        let longest: Vec<_> =
+            (0..8).map(|attempt| ladder.delay_at(attempt, 1.0).as_secs()).collect();
         assert_eq!(longest, [10, 10, 60, 300, 900, 3600, 3600, 3600]);
         assert_eq!(ladder.delay_at(2, 0.5), Duration::from_secs(30));
     }

@@ -191,8 +191,8 @@ impl Schema {
     /// Position of the column of that name: an exact match first, else one that differs by case.
     pub fn position(&self, name: &str) -> Option<usize> {
         self.columns.iter().position(|c| c.name == name).or_else(|| {
-            let mut alike =
-                (0..self.columns.len()).filter(|&i| self.columns[i].name.eq_ignore_ascii_case(name));
+            let mut alike = (0..self.columns.len())
+                .filter(|&i| self.columns[i].name.eq_ignore_ascii_case(name));
             alike.next().filter(|_| alike.next().is_none())
         })
     }

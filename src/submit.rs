@@ -65,15 +65,57 @@ impl Submitter {
         Ok(submitted)
     }
 
-    /// Publishes the wake-up for a run that is in the ledger.
-    pub async fn wake(&self, task_id: i64, run_id: Uuid, priority: Priority, delay: Duration) {
+    /// Enters runs one by one, then publishes all their events with the confirms in flight at
+    /// once. `entered` hears of each as soon as the ledger has it.
+    ///
+    /// # Errors
+    /// At the first that the ledger refuses; those before it are accepted and published.
+    pub async fn submit_all(
+        &self,
+        runs: &[NewRun],
+        mut entered: impl FnMut(&NewRun, &Submitted) -> Result<()>,
+    ) -> Result<Vec<Submitted>> {
+        let mut all = Vec::with_capacity(runs.len());
+        let mut at_once = Vec::new();
+        let mut outcome = Ok(());
+        for run in runs {
+            let submitted = match self.ledger.submit(run).await {
+                Ok(submitted) => submitted,
+                Err(error) => {
+                    outcome = Err(error.context(format!("task {}", run.task_id)));
+                    break;
+                }
+            };
+            outcome = entered(run, &submitted);
+            if submitted.new {
+                at_once.push((run, submitted.run_id));
+            }
+            all.push(submitted);
+            if outcome.is_err() {
+                break;
+            }
+        }
+        self.wake_all(&at_once).await;
+        outcome.map(|()| all)
+    }
+
+    async fn wake_all(&self, runs: &[(&NewRun, Uuid)]) {
         let Some(publisher) = &self.publisher else { return };
-        let event = Event::wake(task_id, run_id, priority);
-        let published = if delay.is_zero() {
-            publisher.publish(&event).await
-        } else {
-            publisher.publish_delayed(&event, delay).await
-        };
+        let (later, now): (Vec<_>, Vec<_>) = runs.iter().partition(|(run, _)| run.delay_ms > 0);
+        let events: Vec<_> =
+            now.iter().map(|(run, id)| Event::wake(run.task_id, *id, run.priority)).collect();
+        let confirmed = publisher.publish_all(&events).await;
+        for ((_, run_id), published) in now.iter().zip(confirmed) {
+            self.note_published(*run_id, published).await;
+        }
+        let waking = later.iter().map(|(run, run_id)| {
+            let delay = Duration::from_millis(run.delay_ms.max(0) as u64);
+            self.wake(run.task_id, *run_id, run.priority, delay)
+        });
+        futures::future::join_all(waking).await;
+    }
+
+    async fn note_published(&self, run_id: Uuid, published: Result<()>) {
         let noted = match published {
             Ok(()) => self.ledger.mark_published(run_id).await,
             Err(error) => Err(error),
@@ -84,6 +126,18 @@ impl Submitter {
                 "the broker did not confirm: the run is kept in the ledger, a worker finds it there"
             );
         }
+    }
+
+    /// Publishes the wake-up for a run that is in the ledger.
+    pub async fn wake(&self, task_id: i64, run_id: Uuid, priority: Priority, delay: Duration) {
+        let Some(publisher) = &self.publisher else { return };
+        let event = Event::wake(task_id, run_id, priority);
+        let published = if delay.is_zero() {
+            publisher.publish(&event).await
+        } else {
+            publisher.publish_delayed(&event, delay).await
+        };
+        self.note_published(run_id, published).await;
     }
 }
 

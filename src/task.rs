@@ -25,12 +25,13 @@ impl Mode {
     pub fn parse(name: &str) -> Result<Self> {
         match name.trim().to_ascii_lowercase().as_str() {
             "init" | "" => Ok(Mode::Init),
-            planned if PLANNED_MODES.contains(&planned) => Err(Error::config(format!(
-                "mode \"{planned}\" is not part of this version"
-            ))
-            .with_remedy("use mode init: a full copy that is safe to repeat")),
-            other => Err(Error::config(format!("unknown mode \"{other}\""))
-                .with_remedy("use init")),
+            planned if PLANNED_MODES.contains(&planned) => {
+                Err(Error::config(format!("mode \"{planned}\" is not part of this version"))
+                    .with_remedy("use mode init: a full copy that is safe to repeat"))
+            }
+            other => {
+                Err(Error::config(format!("unknown mode \"{other}\"")).with_remedy("use init"))
+            }
         }
     }
 
@@ -139,8 +140,16 @@ impl Default for Params {
 
 impl KnownKeys for Params {
     const KEYS: &'static [&'static str] = &[
-        "split", "pk", "diff_column", "worker_num", "read_batch", "write_batch", "columns",
-        "where", "write_mode", "mode",
+        "split",
+        "pk",
+        "diff_column",
+        "worker_num",
+        "read_batch",
+        "write_batch",
+        "columns",
+        "where",
+        "write_mode",
+        "mode",
     ];
 }
 
@@ -271,8 +280,12 @@ impl TaskRow {
         let mode = mode.filter(|mode| !mode.is_empty()).or(params.mode.as_deref());
         let mode = Mode::parse(mode.unwrap_or("init"))?;
         for (side, end) in [("from", &self.from), ("to", &self.to)] {
-            let cells =
-                [("app", &end.app), ("db_type", &end.db_type), ("db", &end.db), ("table", &end.table)];
+            let cells = [
+                ("app", &end.app),
+                ("db_type", &end.db_type),
+                ("db", &end.db),
+                ("table", &end.table),
+            ];
             if let Some((name, _)) = cells.iter().find(|(_, value)| value.trim().is_empty()) {
                 return Err(Error::config(format!("{side}_{name} is empty"))
                     .with_remedy("fill it in task_def_sync_manager"));
@@ -304,10 +317,9 @@ mod tests {
     #[test]
     fn both_forms_of_the_seed_load() {
         // The first is copied from the user's text, unquoted keys and all.
-        let first = params(
-            r#"{"split":{"pk":["id"]},"worker_num":20,read_batch:5000,write_batch:500}"#,
-        )
-        .unwrap();
+        let first =
+            params(r#"{"split":{"pk":["id"]},"worker_num":20,read_batch:5000,write_batch:500}"#)
+                .unwrap();
         assert_eq!(first.split_by(), ["id"]);
         assert_eq!((first.read_batch, first.write_batch), (Some(5000), Some(500)));
         let second = params(
@@ -341,7 +353,10 @@ mod tests {
             ("{\"mode\": \"dif\"}", "dif"),
         ] {
             let error = params(text).unwrap_err();
-            assert!(error.to_string().contains("task 5") && error.to_string().contains(part), "{error}");
+            assert!(
+                error.to_string().contains("task 5") && error.to_string().contains(part),
+                "{error}"
+            );
             assert_eq!(error.exit_code(), 2);
         }
     }

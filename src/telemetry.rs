@@ -23,7 +23,7 @@ pub fn start(binary: &str, settings: &LogSettings, quiet: bool) -> Result<Logs> 
     let configured = std::env::var("RUST_LOG").ok().or_else(|| settings.level.clone());
     // The drivers log each reconnect and protocol detail as a warning of their own; what matters
     // of it reaches the log through goshift's errors.
-    let base = if quiet { "goshift=warn,error" } else { "goshift=info,error" };
+    let base = if quiet { "goshift=warn,lapin=off,error" } else { "goshift=info,lapin=off,error" };
     let filter = |default: &str| {
         EnvFilter::try_new(configured.as_deref().unwrap_or(default))
             .map_err(|error| Error::config("log.level can't be read").caused_by(error))
@@ -41,13 +41,14 @@ pub fn start(binary: &str, settings: &LogSettings, quiet: bool) -> Result<Logs> 
                     .caused_by(error)
                     .with_remedy("correct log.log_path, or make the folder writable")
             })?;
-            let appender = tracing_appender::rolling::daily(Path::new(folder), format!("{binary}.log"));
+            let appender =
+                tracing_appender::rolling::daily(Path::new(folder), format!("{binary}.log"));
             let (writer, guard) = tracing_appender::non_blocking(appender);
             let layer = fmt::layer()
                 .with_writer(writer)
                 .with_ansi(false)
                 .with_target(false)
-                .with_filter(filter("goshift=info,error")?);
+                .with_filter(filter("goshift=info,lapin=off,error")?);
             (Some(layer), Some(guard))
         }
     };

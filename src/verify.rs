@@ -4,14 +4,15 @@
 //! on the engine, and the hashes are added up, so that order does not matter and nothing is held
 //! in memory.
 
-use std::hash::Hasher;
 use std::sync::Arc;
 
 use serde_json::Value;
 
 use crate::batch::{self, Batch, BatchReceiver, Payload, WireFormat};
+use crate::checksum::checksum;
 use crate::config::{Settings, Side};
 use crate::error::{Error, Result};
+use crate::fence::{Fence, Pulse};
 use crate::plan::check::bool_digit;
 use crate::plugin::{self, KeyRange, ReadPlan, Reader};
 use crate::run::Route;
@@ -62,7 +63,8 @@ pub async fn compare(
 ) -> Result<Outcome> {
     let (read, write) = (&route.plan.read, &route.plan.write);
     let engine = plugin::find(&task.to.db_type)?;
-    let config = settings.connection(Side::To, engine.names(), task.to.app.trim(), task.to.db.trim())?;
+    let config =
+        settings.connection(Side::To, engine.names(), task.to.app.trim(), task.to.db.trim())?;
     let target_reader = engine.reader(&config, 1).await?;
     let forms: Arc<[Form]> = read
         .read_columns()
@@ -100,7 +102,7 @@ async fn side(
     forms: Arc<[Form]>,
     buffer: usize,
 ) -> Result<Sum> {
-    let (sender, receiver) = batch::channel(buffer);
+    let (sender, receiver) = batch::channel(buffer, Fence::always(), Pulse::default());
     // Hashing on a task of its own, so that both cores work.
     let hashing = tokio::spawn(sum_up(receiver, forms));
     reader.read(&plan, &KeyRange::All, sender).await?;
@@ -122,7 +124,6 @@ async fn sum_up(mut receiver: BatchReceiver, forms: Arc<[Form]>) -> Result<Sum> 
     Ok(sum)
 }
 
-#[allow(deprecated, reason = "SipHasher is stable across releases, DefaultHasher is not")]
 fn hash_row(batch: &Batch, row: usize, forms: &[Form], scratch: &mut Vec<u8>) -> u128 {
     scratch.clear();
     for (cell, form) in batch.row(row).zip(forms) {
@@ -138,12 +139,7 @@ fn hash_row(batch: &Batch, row: usize, forms: &[Form], scratch: &mut Vec<u8>) ->
             }
         }
     }
-    let half = |key| {
-        let mut hasher = std::hash::SipHasher::new_with_keys(key, !key);
-        hasher.write(scratch);
-        u128::from(hasher.finish())
-    };
-    half(1) << 64 | half(2)
+    checksum(scratch)
 }
 
 /// The engine-independent form in which a column is compared.

@@ -18,13 +18,17 @@ CREATE TABLE IF NOT EXISTS goshift_run (
   started_at datetime(6),
   finished_at datetime(6),
   rerun_of char(36),
-  dedup_key varchar(190) UNIQUE,
+  rerun_by char(36),
+  dedup_key varchar(190) CHARACTER SET utf8mb4 COLLATE utf8mb4_bin UNIQUE,
   submitted_by varchar(190),
   -- at most one active and one pending run a task: NULLs don't collide in a unique key
   active_task integer UNIQUE,
   pending_task integer UNIQUE,
   cancel_requested integer NOT NULL DEFAULT 0,
-  dead_pending integer NOT NULL DEFAULT 0,
+  -- 0: not dead, 1: to be published to the dead queue, 2: published
+  dead_letter integer NOT NULL DEFAULT 0,
+  -- what the shards were cut for; another plan starts again
+  plan_hash varchar(32),
   split_done integer NOT NULL DEFAULT 0,
   shards_total bigint NOT NULL DEFAULT 0,
   shards_done bigint NOT NULL DEFAULT 0,

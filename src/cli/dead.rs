@@ -101,7 +101,8 @@ pub(super) async fn rerun(
         Some(run_id) if settled.contains_key(&run_id) => true,
         _ => left > 0 && message.task_id.is_some() && (task.is_none() || message.task_id == task),
     };
-    for (message, answer) in take_dead(&config, wanted, limit.saturating_add(settled.len())).await? {
+    for (message, answer) in take_dead(&config, wanted, limit.saturating_add(settled.len())).await?
+    {
         if is_known(ledger, &message).await? {
             if is_settled(ledger, &message).await? {
                 answer.ack().await;

@@ -150,9 +150,7 @@ async fn run(arguments: Arguments) -> Result<ExitCode> {
             let from_id = id.map(|id| task_number(Some(id), "goshift runs -id 5")).transpose()?;
             commands::runs(&call, task.or(from_id), state, limit).await
         }
-        Command::Run { run } => {
-            commands::run(&call, run_id(run.or(id), "goshift run RUN")?).await
-        }
+        Command::Run { run } => commands::run(&call, run_id(run.or(id), "goshift run RUN")?).await,
         Command::Cancel { run } => {
             commands::cancel(&call, run_id(run.or(id), "goshift cancel RUN")?).await
         }

@@ -13,9 +13,9 @@ use uuid::Uuid;
 
 use super::{Common, dead, show};
 use crate::config::Settings;
-use crate::error::{Context, Error, Result};
+use crate::error::{Error, Result};
 use crate::event::Priority;
-use crate::ledger::{Ledger, NewRun, State};
+use crate::ledger::{Ledger, NewRun, State, Submitted};
 use crate::submit::Submitter;
 use crate::task::{Mode, Params};
 use crate::telemetry;
@@ -109,13 +109,11 @@ async fn run(arguments: Arguments) -> Result<ExitCode> {
         dead::rerun(&settings, &ledger, &submitter, arguments.task, arguments.limit).await?
     } else {
         let runs = arguments.runs(&ledger).await?;
-        let mut submitted = Vec::with_capacity(runs.len());
-        for run in &runs {
-            let entered = submitter.submit(run).await.context(|| format!("task {}", run.task_id))?;
-            arguments.print(run.task_id, entered.run_id, entered.new)?;
-            submitted.push(entered.run_id);
-        }
-        submitted
+        let print = |run: &NewRun, entered: &Submitted| {
+            arguments.print(run.task_id, entered.run_id, entered.new)
+        };
+        let submitted = submitter.submit_all(&runs, print).await?;
+        submitted.into_iter().map(|entered| entered.run_id).collect()
     };
     if arguments.rerun_dead {
         for run_id in &submitted {

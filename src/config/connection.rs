@@ -8,9 +8,19 @@ use super::keys::KnownKeys;
 use crate::error::{Error, Result};
 
 /// A value that never shows itself.
-#[derive(Clone, Default, Deserialize, PartialEq, Eq)]
-#[serde(transparent)]
+#[derive(Clone, Default, PartialEq, Eq)]
 pub struct Secret(String);
+
+impl<'de> Deserialize<'de> for Secret {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        // serde's own error would print the value.
+        match serde_json::Value::deserialize(deserializer)? {
+            serde_json::Value::String(text) => Ok(Self(text)),
+            serde_json::Value::Number(number) => Ok(Self(number.to_string())),
+            _ => Err(serde::de::Error::custom("a secret must be text")),
+        }
+    }
+}
 
 impl Secret {
     /// Wraps a value.
@@ -86,8 +96,21 @@ pub struct ConnectionConfig {
 
 impl KnownKeys for ConnectionConfig {
     const KEYS: &'static [&'static str] = &[
-        "host", "port", "user", "username", "password", "db", "database", "dbname", "schema",
-        "path", "tls", "tls_ca", "tls_cert", "tls_key", "connect_timeout",
+        "host",
+        "port",
+        "user",
+        "username",
+        "password",
+        "db",
+        "database",
+        "dbname",
+        "schema",
+        "path",
+        "tls",
+        "tls_ca",
+        "tls_cert",
+        "tls_key",
+        "connect_timeout",
     ];
 }
 

@@ -67,8 +67,22 @@ struct TaskMetaKeys;
 
 impl KnownKeys for TaskMetaKeys {
     const KEYS: &'static [&'static str] = &[
-        "type", "host", "port", "user", "username", "password", "db", "database", "dbname",
-        "schema", "path", "tls", "tls_ca", "tls_cert", "tls_key", "connect_timeout",
+        "type",
+        "host",
+        "port",
+        "user",
+        "username",
+        "password",
+        "db",
+        "database",
+        "dbname",
+        "schema",
+        "path",
+        "tls",
+        "tls_ca",
+        "tls_cert",
+        "tls_key",
+        "connect_timeout",
     ];
 }
 
@@ -114,6 +128,7 @@ impl Settings {
             environment.resolve(name, &value)
         };
         let worker = keys::read::<WorkerSettings>("worker", section("worker")?)?;
+        worker.check()?;
         let log = keys::read::<LogSettings>("log", section("log")?)?;
         Ok(Self { root, environment, file, worker, log })
     }
@@ -125,7 +140,9 @@ impl Settings {
     pub fn task_meta(&self) -> Result<(String, ConnectionConfig)> {
         let Some(value) = self.root.get("task_meta") else {
             return Err(Error::config(format!("{} has no \"task_meta\"", self.file.display()))
-                .with_remedy("add the connection of the database that holds task_def_sync_manager"));
+                .with_remedy(
+                    "add the connection of the database that holds task_def_sync_manager",
+                ));
         };
         let Value::Object(mut map) = self.environment.resolve("task_meta", value)? else {
             return Err(Error::config("task_meta must be an object {…}"));
@@ -146,11 +163,18 @@ impl Settings {
     ///
     /// # Errors
     /// Kind `Config` when neither side has it, or a variable in it is not set.
-    pub fn connection(&self, side: Side, names: &[&str], app: &str, db: &str) -> Result<ConnectionConfig> {
+    pub fn connection(
+        &self,
+        side: Side,
+        names: &[&str],
+        app: &str,
+        db: &str,
+    ) -> Result<ConnectionConfig> {
         let key = format!("{app}_{db}");
         for section in [side.key(), side.other().key()] {
             for name in names {
-                let entry = self.root.get(section).and_then(|s| s.get(name)).and_then(|s| s.get(&key));
+                let entry =
+                    self.root.get(section).and_then(|s| s.get(name)).and_then(|s| s.get(&key));
                 if let Some(entry) = entry {
                     let place = format!("{section}.{name}.{key}");
                     let resolved = self.environment.resolve(&place, entry)?;
@@ -190,7 +214,12 @@ impl Settings {
     ///
     /// # Errors
     /// As [`Settings::connection`].
-    pub fn connection_by_key(&self, side: Side, engine: &str, key: &str) -> Result<ConnectionConfig> {
+    pub fn connection_by_key(
+        &self,
+        side: Side,
+        engine: &str,
+        key: &str,
+    ) -> Result<ConnectionConfig> {
         let place = format!("{}.{engine}.{key}", side.key());
         let entry = self.root.get(side.key()).and_then(|s| s.get(engine)).and_then(|s| s.get(key));
         let entry = entry.ok_or_else(|| Error::config(format!("there is no {place}")))?;
@@ -246,7 +275,8 @@ mod tests {
 
     #[test]
     fn each_side_falls_back_to_the_other() {
-        let settings = settings(json!({"from": {"mysql": {"a_b": {"host": "h", "port": "3307"}}}})).unwrap();
+        let settings =
+            settings(json!({"from": {"mysql": {"a_b": {"host": "h", "port": "3307"}}}})).unwrap();
         let config = settings.connection(Side::To, &["mysql"], "a", "b").unwrap();
         assert_eq!((config.place.as_str(), config.port), ("from.mysql.a_b", Some(3307)));
         assert_eq!(config.db.as_deref(), Some("b"));
@@ -271,7 +301,8 @@ mod tests {
 
     #[test]
     fn durations_are_written_as_people_write_them() {
-        let settings = settings(json!({"worker": {"lease": "5s", "retry_ladder": ["200ms", 2]}})).unwrap();
+        let settings =
+            settings(json!({"worker": {"lease": "5s", "retry_ladder": ["200ms", 2]}})).unwrap();
         assert_eq!(settings.worker.lease.as_millis(), 5000);
         assert_eq!(settings.worker.retry_ladder[1].as_millis(), 2000);
     }

@@ -67,6 +67,9 @@ pub struct WorkerSettings {
     pub max_lanes: usize,
     /// Bytes that one lane may hold between its reader and its writer.
     pub lane_buffer: usize,
+    /// How long nothing may move in a shard before it counts as hanging.
+    #[serde(deserialize_with = "duration")]
+    pub stall: Duration,
     /// How long running shards may take to end after SIGTERM.
     #[serde(deserialize_with = "duration")]
     pub grace: Duration,
@@ -84,6 +87,7 @@ impl Default for WorkerSettings {
             max_rescues: 3,
             max_lanes: 20,
             lane_buffer: 1024 * 1024,
+            stall: seconds(900),
             grace: seconds(60),
         }
     }
@@ -91,9 +95,34 @@ impl Default for WorkerSettings {
 
 impl KnownKeys for WorkerSettings {
     const KEYS: &'static [&'static str] = &[
-        "lease", "poll", "stale_after", "retry_ladder", "max_attempts", "max_rescues",
-        "max_lanes", "lane_buffer", "grace",
+        "lease",
+        "poll",
+        "stale_after",
+        "retry_ladder",
+        "max_attempts",
+        "max_rescues",
+        "max_lanes",
+        "lane_buffer", "stall",
+        "grace",
     ];
+}
+
+impl WorkerSettings {
+    /// Refuses figures with which no worker could work.
+    ///
+    /// # Errors
+    /// Kind `Config`, naming the key.
+    pub fn check(&self) -> crate::error::Result<()> {
+        let wrong = [
+            (self.max_lanes == 0, "max_lanes must be at least 1"),
+            (self.max_attempts == 0, "max_attempts must be at least 1"),
+            (self.lease < Duration::from_secs(2), "lease must be at least 2 s"),
+        ];
+        match wrong.iter().find(|(is_wrong, _)| *is_wrong) {
+            Some((_, what)) => Err(crate::error::Error::config(format!("worker.{what}"))),
+            None => Ok(()),
+        }
+    }
 }
 
 /// Where logs go besides the terminal.

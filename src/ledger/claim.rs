@@ -1,7 +1,7 @@
 //! Claiming, renewing and ending runs. A claim is a compare-and-set that raises the epoch; every
 //! later write for the run must carry that epoch.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use sqlx::any::AnyRow;
 use sqlx::{Any, Transaction};
@@ -33,6 +33,9 @@ pub struct Claim {
     pub rescues: u32,
     /// Who holds it.
     pub worker: String,
+    /// When the claim was sent, on this process's clock: the lease ends no earlier than a lease's
+    /// length after that.
+    pub claimed_at: Instant,
 }
 
 /// What became of a wish to claim.
@@ -137,6 +140,7 @@ impl Ledger {
         worker: &str,
         lease: Duration,
     ) -> Result<ClaimOutcome, Attempt> {
+        let claimed_at = Instant::now();
         let mut tx = self.begin().await?;
         let row = self
             .query(
@@ -164,7 +168,7 @@ impl Ledger {
                  attempt = attempt + ?, rescues = rescues + ?, active_task = task_id, \
                  pending_task = NULL, started_at = COALESCE(started_at, {now}), state = ? \
                  WHERE run_id = ? AND epoch = ? AND state = ? \
-                 AND (state <> 'running' OR lease_until < {now})",
+                 AND (state <> 'running' OR lease_until IS NULL OR lease_until < {now})",
             )
             .bind(worker)
             .bind(lease.as_millis() as i64)
@@ -180,7 +184,7 @@ impl Ledger {
         if changed == 0 {
             return Ok(ClaimOutcome::Held);
         }
-        let claim = read_claim(&row, run_id, worker, rescued)?;
+        let claim = Claim { claimed_at, ..read_claim(&row, run_id, worker, rescued)? };
         let step = Step {
             run_id,
             task_id: claim.task_id,
@@ -255,8 +259,9 @@ impl Ledger {
                  remedy = ?, due_at = {now_plus}, attempt = attempt - ?, \
                  active_task = CASE WHEN ? = 1 THEN active_task ELSE NULL END, \
                  finished_at = CASE WHEN ? = 1 THEN NULL ELSE {now} END, \
-                 dead_pending = ?, cancel_requested = 0, state = ? \
-                 WHERE run_id = ? AND epoch = ? AND state = 'running'",
+                 dead_letter = ?, cancel_requested = 0, state = ? \
+                 WHERE run_id = ? AND epoch = ? AND state = 'running' \
+                 AND (cancel_requested = 0 OR ? = 0)",
             )
             .bind(ending.reason())
             .bind(ending.remedy())
@@ -268,9 +273,16 @@ impl Ledger {
             .bind(state.name())
             .bind(claim.run_id.to_string())
             .bind(claim.epoch)
+            .bind(i64::from(again))
             .execute(&mut *tx)
             .await?
             .rows_affected();
+        if changed == 0 && again {
+            // Either the run is no longer ours, or somebody wants it cancelled: then it does not
+            // come back.
+            drop(tx);
+            return Box::pin(self.try_end(claim, &Ending::Cancelled)).await;
+        }
         if changed == 0 {
             return Err(lease_lost(claim).into());
         }
@@ -345,11 +357,17 @@ impl Ledger {
         .bind(step.reason)
         .execute(&mut **tx)
         .await?;
-        self.query("UPDATE task_def_sync_manager SET task_status = ? WHERE id = ?")
-            .bind(step.to.name())
-            .bind(step.task_id)
-            .execute(&mut **tx)
-            .await?;
+        // While another run of the task is active, that one's state is what people want to see.
+        self.query(
+            "UPDATE task_def_sync_manager SET task_status = ? WHERE id = ? AND NOT EXISTS \
+             (SELECT 1 FROM goshift_run WHERE active_task = ? AND run_id <> ?)",
+        )
+        .bind(step.to.name())
+        .bind(step.task_id)
+        .bind(step.task_id)
+        .bind(step.run_id.to_string())
+        .execute(&mut **tx)
+        .await?;
         Ok(())
     }
 }
@@ -371,7 +389,12 @@ fn refusal(row: &AnyRow, state: &str) -> Result<Option<ClaimOutcome>, sqlx::Erro
     Ok((get::<i64>(row, "others")? > 0).then_some(ClaimOutcome::Held))
 }
 
-fn read_claim(row: &AnyRow, run_id: Uuid, worker: &str, rescued: bool) -> Result<Claim, sqlx::Error> {
+fn read_claim(
+    row: &AnyRow,
+    run_id: Uuid,
+    worker: &str,
+    rescued: bool,
+) -> Result<Claim, sqlx::Error> {
     Ok(Claim {
         run_id,
         task_id: get(row, "task_id")?,
@@ -382,6 +405,7 @@ fn read_claim(row: &AnyRow, run_id: Uuid, worker: &str, rescued: bool) -> Result
         attempt: (get::<i64>(row, "attempt")? + i64::from(!rescued)) as u32,
         rescues: (get::<i64>(row, "rescues")? + i64::from(rescued)) as u32,
         worker: worker.to_owned(),
+        claimed_at: Instant::now(),
     })
 }
 
@@ -389,7 +413,10 @@ fn read_claim(row: &AnyRow, run_id: Uuid, worker: &str, rescued: bool) -> Result
 pub fn lease_lost(claim: &Claim) -> Error {
     Error::new(
         Kind::LeaseLost,
-        format!("run {}: another worker has taken over (epoch {} is past)", claim.run_id, claim.epoch),
+        format!(
+            "run {}: another worker has taken over (epoch {} is past)",
+            claim.run_id, claim.epoch
+        ),
     )
     .with_remedy("nothing to do: the other worker finishes it")
 }

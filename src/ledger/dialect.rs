@@ -152,7 +152,8 @@ mod tests {
 
     #[test]
     fn values_are_numbered_in_order_also_inside_tokens() {
-        let sql = Dialect::Postgres.sql("UPDATE t SET a = ?, b = {now_plus} WHERE c < {now} AND d = ?");
+        let sql =
+            Dialect::Postgres.sql("UPDATE t SET a = ?, b = {now_plus} WHERE c < {now} AND d = ?");
         assert_eq!(
             sql,
             "UPDATE t SET a = $1, b = (clock_timestamp() + $2 * interval '1 millisecond') \

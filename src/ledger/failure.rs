@@ -12,9 +12,9 @@ pub(super) fn connecting(error: sqlx::Error, config: &ConnectionConfig, address:
     let what = format!("can't connect to the task database {address}");
     match code.as_str() {
         // MySQL 1045 and 1044; PostgreSQL invalid_password and invalid_authorization.
-        "28000" | "28P01" | "42000" | "42501" => Error::config(what)
-            .caused_by(error)
-            .with_remedy(format!("correct \"user\" and \"password\" of {place}, or grant the rights")),
+        "28000" | "28P01" | "42000" | "42501" => Error::config(what).caused_by(error).with_remedy(
+            format!("correct \"user\" and \"password\" of {place}, or grant the rights"),
+        ),
         // PostgreSQL invalid_catalog_name; MySQL 1049 has SQLSTATE 42000, above.
         "3D000" => Error::config(what)
             .caused_by(error)
@@ -32,20 +32,22 @@ pub(super) fn connecting(error: sqlx::Error, config: &ConnectionConfig, address:
     }
 }
 
-/// An error in the middle of things.
+/// An error in the middle of things. Whatever a database answers counts as passing: it was there
+/// when this process started, and neither a run nor a message may be given up because the ledger
+/// is read-only after a failover or lacks a right for a while.
 pub(super) fn classify(error: sqlx::Error, doing: &str, address: &str) -> Error {
     let kind = match &error {
-        sqlx::Error::Database(_) if is_conflict(&error) || is_passing(&error) => Kind::Transient,
-        sqlx::Error::Database(_) => Kind::Permanent,
         sqlx::Error::ColumnDecode { .. }
         | sqlx::Error::ColumnNotFound(_)
         | sqlx::Error::Decode(_)
         | sqlx::Error::TypeNotFound { .. } => Kind::Internal,
         _ => Kind::Transient,
     };
-    let remedy = match kind {
-        Kind::Transient => "is the task database up?",
-        _ => "run `goshift -cmd init-db` and check the rights of task_meta's user",
+    let remedy = match &error {
+        sqlx::Error::Database(_) => {
+            "run `goshift -cmd init-db` and check the rights of task_meta's user"
+        }
+        _ => "is the task database up?",
     };
     Error::new(kind, format!("task database {address}, {doing}"))
         .caused_by(error)
@@ -66,16 +68,4 @@ pub(super) fn is_conflict(error: &sqlx::Error) -> bool {
     // PostgreSQL serialization failure, deadlock, lock not available; SQLite BUSY and LOCKED,
     // with their extended codes.
     ["40001", "40P01", "55P03", "5", "6", "261", "262", "517"].contains(&code.as_ref())
-}
-
-/// The server is starting, stopping or full.
-fn is_passing(error: &sqlx::Error) -> bool {
-    let Some(database) = error.as_database_error() else { return false };
-    if let Some(mysql) = database.try_downcast_ref::<MySqlDatabaseError>() {
-        // 1040 too many connections, 1053 shutdown, 1077/1079 shutdown notices, 1021/1114 full,
-        // 1290 read only, 1836 read only, 1927 killed.
-        return [1040, 1053, 1077, 1079, 1021, 1114, 1290, 1836, 1927].contains(&mysql.number());
-    }
-    let code = database.code().unwrap_or_default();
-    code.starts_with("57P") || code.starts_with("53") || code.starts_with("08") || code == "13"
 }

@@ -77,6 +77,9 @@ pub struct Ledger {
     pool: AnyPool,
     dialect: Dialect,
     address: String,
+    /// How long one transaction may take. The driver itself would wait for ever for a server that
+    /// has vanished.
+    patience: Duration,
 }
 
 /// How often a transaction that lost a deadlock or a race is tried again.
@@ -114,13 +117,16 @@ impl Ledger {
             .max_connections(connections)
             .acquire_timeout(config.timeout())
             .idle_timeout(Duration::from_secs(300))
-            .after_connect(move |conn, _| Box::pin(async move {
-                conn.execute(session).await.map(|_| ())
-            }))
+            .after_connect(move |conn, _| {
+                Box::pin(async move { conn.execute(session).await.map(|_| ()) })
+            })
             .connect(&url)
             .await
             .map_err(|error| failure::connecting(error, &config, &address))?;
-        Ok(Self { pool, dialect, address })
+        // SQLite has no server to vanish; its writers wait for each other.
+        let floor = Duration::from_secs(if dialect == Dialect::Sqlite { 60 } else { 5 });
+        let patience = (settings.worker.lease / 2).max(floor);
+        Ok(Self { pool, dialect, address, patience })
     }
 
     /// Creates every table goshift needs, the task table included. Safe to repeat. Returns
@@ -161,7 +167,9 @@ impl Ledger {
                  WHERE table_schema = DATABASE() AND table_name = ?"
             }
             Dialect::Postgres => "SELECT CASE WHEN to_regclass(?) IS NULL THEN 0 ELSE 1 END",
-            Dialect::Sqlite => "SELECT COUNT(*) FROM sqlite_schema WHERE type = 'table' AND name = ?",
+            Dialect::Sqlite => {
+                "SELECT COUNT(*) FROM sqlite_schema WHERE type = 'table' AND name = ?"
+            }
         };
         let count: i64 = sqlx::query_scalar(AssertSqlSafe(self.dialect.sql(sql)))
             .bind(name)
@@ -181,7 +189,7 @@ impl Ledger {
     /// # Errors
     /// Kind `Transient` when there is none.
     pub async fn ping(&self) -> Result<()> {
-        self.pool.execute("SELECT 1").await.map(|_| ()).map_err(|e| self.failure("asking", e))
+        self.answer("asking", self.pool.execute("SELECT 1")).await.map(|_| ())
     }
 
     fn query(&self, template: &str) -> sqlx::query::Query<'static, Any, sqlx::any::AnyArguments> {
@@ -196,6 +204,26 @@ impl Ledger {
         failure::classify(error, doing, &self.address)
     }
 
+    /// Waits for a query, but not for ever.
+    async fn answer<T>(
+        &self,
+        doing: &str,
+        query: impl Future<Output = Result<T, sqlx::Error>>,
+    ) -> Result<T> {
+        match tokio::time::timeout(self.patience, query).await {
+            Ok(answered) => answered.map_err(|error| self.failure(doing, error)),
+            Err(_) => Err(self.silent(doing)),
+        }
+    }
+
+    fn silent(&self, doing: &str) -> Error {
+        Error::transient(format!(
+            "task database {}, {doing}: no answer within {:?}",
+            self.address, self.patience
+        ))
+        .with_remedy("is the task database up, or one of its tables locked?")
+    }
+
     /// Runs a transaction, again if it lost a deadlock or a race for a unique key.
     async fn transact<T, F, Fut>(&self, doing: &str, mut attempt: F) -> Result<T>
     where
@@ -204,7 +232,9 @@ impl Ledger {
     {
         let mut tries = 0;
         loop {
-            match attempt().await {
+            let tried = tokio::time::timeout(self.patience, attempt()).await;
+            let tried = tried.unwrap_or_else(|_| Err(Attempt::Refused(self.silent(doing))));
+            match tried {
                 Ok(value) => return Ok(value),
                 Err(Attempt::Refused(error)) => return Err(error),
                 Err(Attempt::Database(error)) => {

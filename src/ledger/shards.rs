@@ -21,6 +21,8 @@ pub struct StoredShards {
     pub rows_done: u64,
     /// Shards that are in.
     pub shards_done: u64,
+    /// What the shards were cut for (see [`crate::plan::Plan::fingerprint`]).
+    pub plan_hash: Option<String>,
 }
 
 /// A run's figures, for those who watch.
@@ -56,11 +58,10 @@ impl Ledger {
         ranges: &[KeyRange],
         last: bool,
     ) -> Result<()> {
-        let texts = ranges
-            .iter()
-            .map(to_string)
-            .collect::<Result<Vec<_>, _>>()
-            .map_err(|error| Error::internal("a key range has no JSON form").caused_by(error))?;
+        let texts =
+            ranges.iter().map(to_string).collect::<Result<Vec<_>, _>>().map_err(|error| {
+                Error::internal("a key range has no JSON form").caused_by(error)
+            })?;
         self.transact("recording shards", || self.try_record(claim, first, &texts, last)).await
     }
 
@@ -103,7 +104,8 @@ impl Ledger {
         Ok(())
     }
 
-    /// Marks shards as in, after their target transactions have committed.
+    /// Marks shards as in, after their target transactions have committed. A run that gets on is
+    /// not poisonous: its rescues count from zero again.
     ///
     /// # Errors
     /// Kind `LeaseLost` when the run is no longer ours.
@@ -121,7 +123,7 @@ impl Ledger {
         let changed = self
             .query(
                 "UPDATE goshift_run SET shards_done = shards_done + ?, rows_done = rows_done + ?, \
-                 bytes_done = bytes_done + ? WHERE run_id = ? AND epoch = ? AND state = 'running'",
+                 bytes_done = bytes_done + ?, rescues = 0 WHERE run_id = ? AND epoch = ? AND state = 'running'",
             )
             .bind(done.len() as i64)
             .bind(rows as i64)
@@ -156,19 +158,57 @@ impl Ledger {
         Ok(())
     }
 
-    /// Notes the estimate of the table's rows, for those who watch.
+    /// Notes what the run's shards are cut for, and the estimate of the table's rows. With
+    /// `restart` every shard that was cut before is forgotten.
     ///
     /// # Errors
-    /// When the ledger can't be written.
-    pub async fn note_estimate(&self, claim: &Claim, rows: Option<u64>) -> Result<()> {
-        self.query("UPDATE goshift_run SET rows_estimated = ? WHERE run_id = ? AND epoch = ?")
+    /// Kind `LeaseLost` when the run is no longer ours.
+    pub async fn note_plan(
+        &self,
+        claim: &Claim,
+        plan_hash: &str,
+        rows: Option<u64>,
+        restart: bool,
+    ) -> Result<()> {
+        self.transact("noting the plan", || self.try_note_plan(claim, plan_hash, rows, restart))
+            .await
+    }
+
+    async fn try_note_plan(
+        &self,
+        claim: &Claim,
+        plan_hash: &str,
+        rows: Option<u64>,
+        restart: bool,
+    ) -> Result<(), Attempt> {
+        let mut tx = self.begin().await?;
+        let zero = if restart {
+            ", split_done = 0, shards_total = 0, shards_done = 0, rows_done = 0, bytes_done = 0"
+        } else {
+            ""
+        };
+        let changed = self
+            .query(&format!(
+                "UPDATE goshift_run SET plan_hash = ?, rows_estimated = ?{zero} \
+                 WHERE run_id = ? AND epoch = ? AND state = 'running'"
+            ))
+            .bind(plan_hash)
             .bind(rows.map(|rows| rows as i64))
             .bind(claim.run_id.to_string())
             .bind(claim.epoch)
-            .execute(&self.pool)
-            .await
-            .map(|_| ())
-            .map_err(|error| self.failure("noting the estimate", error))
+            .execute(&mut *tx)
+            .await?;
+        if changed.rows_affected() == 0 {
+            return Err(lease_lost(claim).into());
+        }
+        if restart {
+            self.query("DELETE FROM goshift_shard WHERE run_id = ?")
+                .bind(claim.run_id.to_string())
+                .execute(&mut *tx)
+                .await?;
+        }
+        tx.commit().await?;
+        Ok(())
     }
 
     /// What is known of a run's shards.
@@ -182,7 +222,7 @@ impl Ledger {
     async fn read_shards(&self, run_id: Uuid) -> Result<StoredShards, Attempt> {
         let run = self
             .query(
-                "SELECT {bigint:split_done} AS split_done, rows_done, shards_done \
+                "SELECT {bigint:split_done} AS split_done, rows_done, shards_done, plan_hash \
                  FROM goshift_run WHERE run_id = ?",
             )
             .bind(run_id.to_string())
@@ -202,6 +242,7 @@ impl Ledger {
             split_done: get::<i64>(&run, "split_done")? == 1,
             rows_done: get::<i64>(&run, "rows_done")?.max(0) as u64,
             shards_done: get::<i64>(&run, "shards_done")?.max(0) as u64,
+            plan_hash: get(&run, "plan_hash")?,
             ..Default::default()
         };
         for row in &rows {
@@ -239,7 +280,8 @@ impl Ledger {
             Ok::<_, sqlx::Error>(Progress {
                 state: get(&row, "state")?,
                 rows_done: count("rows_done")?,
-                rows_estimated: get::<Option<i64>>(&row, "rows_estimated")?.map(|n| n.max(0) as u64),
+                rows_estimated: get::<Option<i64>>(&row, "rows_estimated")?
+                    .map(|n| n.max(0) as u64),
                 shards_done: count("shards_done")?,
                 shards_total: count("shards_total")?,
                 split_done: get::<i64>(&row, "split_done")? == 1,

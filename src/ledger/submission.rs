@@ -90,8 +90,8 @@ impl Ledger {
             .await?;
         let Some(row) = row else { return Ok(None) };
         let run_id = parse_id(&get::<String>(&row, "run_id")?)?;
-        let same_key = run.dedup_key.is_some()
-            && get::<Option<String>>(&row, "dedup_key")? == run.dedup_key;
+        let same_key =
+            run.dedup_key.is_some() && get::<Option<String>>(&row, "dedup_key")? == run.dedup_key;
         if same_key {
             return Ok(Some(run_id));
         }

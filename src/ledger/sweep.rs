@@ -101,7 +101,7 @@ impl Ledger {
         let rows = self
             .query(
                 "SELECT run_id, task_id, priority, attempt, reason, remedy FROM goshift_run \
-                 WHERE state = 'failed' AND dead_pending = 1 AND finished_at < {now_plus} \
+                 WHERE state = 'failed' AND dead_letter = 1 AND finished_at < {now_plus} \
                  ORDER BY finished_at LIMIT ?",
             )
             .bind(-(older_than.as_millis() as i64))
@@ -130,7 +130,7 @@ impl Ledger {
     /// # Errors
     /// When the ledger can't be written.
     pub async fn mark_dead_published(&self, run_id: Uuid) -> Result<()> {
-        self.query("UPDATE goshift_run SET dead_pending = 0 WHERE run_id = ?")
+        self.query("UPDATE goshift_run SET dead_letter = 2 WHERE run_id = ?")
             .bind(run_id.to_string())
             .execute(&self.pool)
             .await

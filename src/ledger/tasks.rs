@@ -51,7 +51,9 @@ pub(super) fn unknown_task(id: i64) -> Error {
 
 pub(super) fn read(row: &AnyRow) -> Result<TaskRow, sqlx::Error> {
     let text = |column: &str| {
-        Ok::<_, sqlx::Error>(sqlx::Row::try_get::<Option<String>, _>(row, column)?.unwrap_or_default())
+        Ok::<_, sqlx::Error>(
+            sqlx::Row::try_get::<Option<String>, _>(row, column)?.unwrap_or_default(),
+        )
     };
     let end = |side: &str| {
         Ok::<_, sqlx::Error>(Endpoint {

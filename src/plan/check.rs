@@ -61,7 +61,9 @@ impl Check {
                 .map(|_| ())
                 .ok_or_else(|| "holds something that is neither true nor false".to_owned()),
             Check::Float32 => parse::<f64>(cell)
-                .filter(|&wide| wide.is_nan() || f64::from(wide as f32) == wide || shortest(cell, wide))
+                .filter(|&wide| {
+                    wide.is_nan() || f64::from(wide as f32) == wide || shortest(cell, wide)
+                })
                 .map(|_| ())
                 .ok_or_else(|| "does not fit single precision exactly".to_owned()),
             Check::Float64 => parse::<f64>(cell)

@@ -16,6 +16,32 @@ pub(super) struct Pair {
     pub check: Check,
 }
 
+/// A condition is one expression: it must not end the statement and begin another. Events may
+/// carry params, and whoever may publish one is not meant to run statements on the source.
+pub(super) fn check_filter(filter: Option<&str>) -> Result<()> {
+    let mut quote = None;
+    for character in filter.unwrap_or_default().chars() {
+        match (quote, character) {
+            (None, ';') => {
+                return Err(Error::config("params.where holds a \";\"")
+                    .with_remedy("write one condition, without a semicolon"));
+            }
+            (None, '\'' | '"' | '`') => quote = Some(character),
+            (Some(open), _) if open == character => quote = None,
+            // How a backslash counts inside quotes differs by engine.
+            (Some(_), '\\') => {
+                return Err(Error::config("params.where holds a backslash inside quotes")
+                    .with_remedy("write the condition without it"));
+            }
+            _ => {}
+        }
+    }
+    match quote {
+        Some(_) => Err(Error::config("params.where has a quote that is not closed")),
+        None => Ok(()),
+    }
+}
+
 /// The source columns to copy, each with its name in the target.
 pub(super) fn chosen(source: &Schema, task: &TaskMeta) -> Result<Vec<(usize, String)>> {
     let Some(map) = &task.params.columns else {
@@ -74,7 +100,10 @@ pub(super) fn pair(
 
 fn missing(target: &Schema, name: &str) -> Error {
     Error::permanent(format!("target table {} has no column \"{name}\"", target.table)).with_remedy(
-        format!("add the column, or choose the columns with \"columns\"; it has: {}", super::all_names(target)),
+        format!(
+            "add the column, or choose the columns with \"columns\"; it has: {}",
+            super::all_names(target)
+        ),
     )
 }
 
@@ -138,9 +167,7 @@ pub(super) fn key_is_unique_in_source(
     source.keys.iter().any(|unique| {
         unique.columns.iter().all(|&column| {
             !source.columns[column].nullable
-                && key
-                    .iter()
-                    .any(|&k| pairs[k].source == column && same_comparison(&pairs[k]))
+                && key.iter().any(|&k| pairs[k].source == column && same_comparison(&pairs[k]))
         })
     })
 }
@@ -216,9 +243,20 @@ mod tests {
         let source = schema(&[("id", false), ("a", true)], &[&[0]]);
         let target = schema(&[("a", true), ("id", false), ("extra", true)], &[&[1]]);
         let pairs = by_name(&source, &target).unwrap();
-        assert_eq!(pairs.iter().map(|p| (p.source, p.target)).collect::<Vec<_>>(), [(0, 1), (1, 0)]);
+        assert_eq!(
+            pairs.iter().map(|p| (p.source, p.target)).collect::<Vec<_>>(),
+            [(0, 1), (1, 0)]
+        );
         assert_eq!(target_key(&source, &target, &pairs, &[]), [0]);
         assert!(key_is_unique_in_source(&source, &target, &pairs, &[0]));
+    }
+
+    #[test]
+    fn a_condition_is_one_expression() {
+        assert!(check_filter(Some("a = 'x;y' AND b > 3")).is_ok());
+        for bad in ["1=1); DROP TABLE t", "a = 'x", "a = 'x\\'; DROP TABLE t; --'"] {
+            assert!(check_filter(Some(bad)).is_err(), "{bad}");
+        }
     }
 
     #[test]

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use uuid::Uuid;
 
+use crate::checksum::checksum;
 use crate::error::{Context, Error, Result};
 use crate::plugin::{
     ColumnPair, NewTable, ReadPlan, Reader, WriteColumn, WriteMode, WritePlan, Writer,
@@ -81,9 +82,11 @@ impl Planner<'_> {
         let key = columns::target_key(&source, &target, &pairs, self.task.params.target_key());
         let mode = self.write_mode(&target, &key, &mut notes);
         let format = self.format(&source, &target, &pairs);
+        let may_be_null = key.iter().any(|&k| target.columns[pairs[k].target].nullable);
         let count_rows = mode == WriteMode::Upsert
-            && !columns::key_is_unique_in_source(&source, &target, &pairs, &key);
+            && (may_be_null || !columns::key_is_unique_in_source(&source, &target, &pairs, &key));
         let params = &self.task.params;
+        columns::check_filter(params.filter.as_deref())?;
         let lanes = self.lanes(split.is_empty(), &mut notes);
         let read = ReadPlan {
             columns: pairs.iter().map(|pair| pair.source).collect(),
@@ -160,9 +163,8 @@ impl Planner<'_> {
         let new = NewTable { engine: self.from_engine, columns: new, key: &key };
         self.writer.create(&table, &new).await?;
         let created = self.writer.describe(&table).await?;
-        let created = created.ok_or_else(|| {
-            Error::internal(format!("{name} was created and is not to be seen"))
-        })?;
+        let created = created
+            .ok_or_else(|| Error::internal(format!("{name} was created and is not to be seen")))?;
         Ok((created, true))
     }
 
@@ -236,6 +238,23 @@ impl Planner<'_> {
 }
 
 impl Plan {
+    /// Stands for everything that decides which rows a shard's range holds and where they go. A
+    /// run goes on only with shards that were cut for the same.
+    pub fn fingerprint(&self, from: &str, to: &str) -> String {
+        let (read, write) = (&self.read, &self.write);
+        let split: Vec<_> = read.split_columns().map(|c| (&c.name, &c.native)).collect();
+        let columns: Vec<_> = read
+            .read_columns()
+            .map(|c| &c.name)
+            .zip(write.target_columns().map(|c| &c.name))
+            .collect();
+        let text = format!(
+            "{from} {} {to} {} {split:?} {columns:?} {:?} {:?} {:?}",
+            read.schema.table, write.schema.table, read.filter, write.key, write.mode
+        );
+        format!("{:032x}", checksum(text.as_bytes()))
+    }
+
     /// Refuses to double rows: a target without a key that already holds rows, unless the task
     /// asks for `insert` by name or an earlier attempt of this run wrote them.
     ///

@@ -10,7 +10,9 @@ use uuid::Uuid;
 use crate::config::{Settings, Side};
 use crate::error::{Context, Error, Kind, Result};
 use crate::event::Priority;
-use crate::ledger::{Claim, Ending, Ledger};
+use crate::copy::Limits;
+use crate::fence::Fence;
+use crate::ledger::{Claim, Ending, Ledger, StoredShards};
 use crate::plan::{Plan, Planner};
 use crate::plugin::{self, Reader, WriteMode, Writer};
 use crate::progress::{Display, Progress, Reporter};
@@ -60,6 +62,10 @@ pub struct Route {
     pub writer: Arc<dyn Writer>,
     /// What is going to happen.
     pub plan: Plan,
+    /// Which database is read.
+    pub from_address: String,
+    /// Which database is written.
+    pub to_address: String,
 }
 
 impl Runner {
@@ -76,7 +82,10 @@ impl Runner {
         let lanes = task.params.worker_num.unwrap_or(max_lanes).clamp(1, max_lanes);
         let (reader, writer) =
             tokio::try_join!(from.reader(&source, lanes), to.writer(&target, lanes))?;
-        let same_database = from.name() == to.name() && source.address(0) == target.address(0);
+        let (from_address, to_address) = (source.address(0), target.address(0));
+        let same_database = from.name() == to.name()
+            && from_address == to_address
+            && source.schema == target.schema;
         let plan = Planner {
             task,
             run_id,
@@ -89,7 +98,7 @@ impl Runner {
             max_lanes,
         };
         let plan = plan.plan(dry).await?;
-        Ok(Route { reader, writer, plan })
+        Ok(Route { reader, writer, plan, from_address, to_address })
     }
 
     fn connection(
@@ -111,7 +120,7 @@ impl Runner {
             LeaseKeeper::start(self.ledger.clone(), claim.clone(), self.settings.worker.lease);
         let started = Instant::now();
         let result = tokio::select! {
-            result = self.copy(claim) => result,
+            result = self.copy(claim, keeper.fence.clone()) => result,
             () = keeper.stop.cancelled() => Err(keeper.reason()),
             () = self.halt.cancelled() => Err(Error::new(Kind::Cancelled, "stopped by a signal")),
         };
@@ -135,7 +144,9 @@ impl Runner {
         let mut wait = Duration::from_millis(100);
         loop {
             match self.ledger.end(claim, ending).await {
-                Err(error) if error.is_transient() && started.elapsed() < self.settings.worker.lease => {
+                Err(error)
+                    if error.is_transient() && started.elapsed() < self.settings.worker.lease =>
+                {
                     tracing::warn!(run = %claim.run_id, %error, "can't end the run, trying again");
                     tokio::time::sleep(wait).await;
                     wait = (wait * 2).min(Duration::from_secs(2));
@@ -148,6 +159,8 @@ impl Runner {
     fn ending(&self, claim: &Claim, result: &Result<Option<Summary>>, foreground: bool) -> Ending {
         let error = match result {
             Ok(Some(_)) => return Ending::Succeeded,
+            // Whoever stops a foreground run does not want it to go on elsewhere.
+            Ok(None) if foreground => return Ending::Cancelled,
             Ok(None) => return Ending::Released { reason: "given back: the worker drains".into() },
             Err(error) => error,
         };
@@ -173,29 +186,35 @@ impl Runner {
     }
 
     /// Copies what is left of the run. `None` when it was drained before its end.
-    async fn copy(&self, claim: &Claim) -> Result<Option<Summary>> {
+    async fn copy(&self, claim: &Claim, fence: Fence) -> Result<Option<Summary>> {
         let task = self.ledger.task(claim.task_id).await?;
         let overrides = Params::parse_object(&claim.params)?;
         let task = task.checked(&overrides, Some(&claim.mode))?;
-        let route = self.route(&task, claim.run_id, false).await?;
+        let settings = &self.settings.worker;
+        let route = tokio::time::timeout(settings.stall, self.route(&task, claim.run_id, false))
+            .await
+            .map_err(|_| Error::transient("no answer while planning"))??;
         for note in &route.plan.notes {
             tracing::warn!(task = claim.task_id, run = %claim.run_id, "{note}");
         }
-        let stored = self.ledger.stored_shards(claim.run_id).await?;
         let explicit_insert = task.params.write_mode == Some(WriteMode::Insert);
-        let resumed = stored.last.is_some();
-        route.plan.prepare(route.writer.as_ref(), explicit_insert || resumed).await?;
+        let stored = self.resume(claim, &route, explicit_insert).await?;
         let progress = Arc::new(Progress::default());
         let cut = stored.last.as_ref().map_or(0, |(number, _)| number + 1);
         progress.resume(stored.rows_done, stored.shards_done, cut);
-        let estimate = route.plan.read.schema.estimated_rows;
-        progress.set_estimate(estimate);
-        self.ledger.note_estimate(claim, estimate).await?;
+        progress.set_estimate(route.plan.read.schema.estimated_rows);
         let label = format!("task {}", claim.task_id);
         let reporter = Reporter::start(self.display, label, Arc::clone(&progress));
         let route = Arc::new(route);
-        let complete =
-            lanes::copy(self, claim, Arc::clone(&route), stored, Arc::clone(&progress)).await?;
+        let work = lanes::Work {
+            ledger: &self.ledger,
+            claim,
+            route: Arc::clone(&route),
+            progress: &progress,
+            limits: Limits { buffer: settings.lane_buffer, fence, stall: settings.stall },
+            drain: &self.drain,
+        };
+        let complete = work.copy(stored).await?;
         drop(reporter);
         if !complete {
             return Ok(None);
@@ -211,6 +230,36 @@ impl Runner {
         }))
     }
 
+    /// What earlier attempts of the run have left. A task that was edited since, or a target that
+    /// was dropped, makes the shards cut then worthless: they are cut again.
+    async fn resume(
+        &self,
+        claim: &Claim,
+        route: &Route,
+        explicit_insert: bool,
+    ) -> Result<StoredShards> {
+        let plan = &route.plan;
+        let hash = plan.fingerprint(&route.from_address, &route.to_address);
+        let mut stored = self.ledger.stored_shards(claim.run_id).await?;
+        let changed = stored.plan_hash.as_ref().is_some_and(|before| *before != hash);
+        let restart = stored.last.is_some() && (changed || plan.creates_target);
+        if restart && plan.write.mode == WriteMode::Insert {
+            return Err(Error::permanent(
+                "the task or its target changed while the run was half done, and the target has \
+                 no key: going on could double rows",
+            )
+            .with_remedy("empty the target and submit the task again"));
+        }
+        if restart {
+            tracing::warn!(run = %claim.run_id, "the task changed since the last attempt: starting again");
+            stored = StoredShards::default();
+        }
+        plan.prepare(route.writer.as_ref(), explicit_insert || stored.last.is_some()).await?;
+        let estimate = plan.read.schema.estimated_rows;
+        self.ledger.note_plan(claim, &hash, estimate, restart).await?;
+        Ok(stored)
+    }
+
     /// Rows that share a key in the target overwrite each other in silence: where the source's
     /// keys don't rule that out, fewer rows in the target than were copied give it away.
     async fn check_count(&self, route: &Route, rows: u64) -> Result<()> {
@@ -222,8 +271,11 @@ impl Runner {
         if held >= rows {
             return Ok(());
         }
-        let key: Vec<_> =
-            write.key.iter().map(|&k| write.schema.columns[write.columns[k].target].name.as_str()).collect();
+        let key: Vec<_> = write
+            .key
+            .iter()
+            .map(|&k| write.schema.columns[write.columns[k].target].name.as_str())
+            .collect();
         Err(Error::permanent(format!(
             "{rows} rows were copied but {} holds {held}: some share the key ({}) in the target",
             write.schema.table,

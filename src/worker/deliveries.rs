@@ -33,7 +33,8 @@ impl Worker {
             }
             Ok((event, ClaimOutcome::NotDue(ms))) => {
                 // It came early, by the longest fixed delay that was not too long: send it on.
-                if let (Some(publisher), Some(run_id)) = (self.submitter.publisher(), event.run_id) {
+                if let (Some(publisher), Some(run_id)) = (self.submitter.publisher(), event.run_id)
+                {
                     let wake = Event::wake(event.task_id, run_id, event.priority);
                     let sent = publisher.publish_delayed(&wake, Duration::from_millis(ms)).await;
                     if let Err(error) = sent {

@@ -79,8 +79,10 @@ pub async fn serve(settings: Arc<Settings>, options: Options, shutdown: Shutdown
     };
     let queue = if consumer.is_some() { "RabbitMQ" } else { "the ledger (no broker configured)" };
     tracing::info!(
-        worker = row.worker, concurrency = options.concurrency,
-        "listening to {queue}; tasks in {}", ledger.address()
+        worker = row.worker,
+        concurrency = options.concurrency,
+        "listening to {queue}; tasks in {}",
+        ledger.address()
     );
     let worker = Worker {
         slots: Arc::new(Semaphore::new(options.concurrency)),
@@ -265,7 +267,9 @@ impl Worker {
             () = self.shutdown.halt.cancelled() => {}
         }
         if tokio::time::timeout(Duration::from_secs(10), self.runs.wait()).await.is_err() {
-            tracing::warn!("a run could not be given back: another worker takes it when its lease ends");
+            tracing::warn!(
+                "a run could not be given back: another worker takes it when its lease ends"
+            );
         }
         heart.abort();
         if let Err(error) = self.ledger.forget_worker(&self.row.worker).await {

@@ -33,7 +33,9 @@ impl Worker {
             };
             match finished {
                 Ok(finished) => follow_up(&claim, &finished, &submitter, &ledger).await,
-                Err(error) => tracing::warn!(task = claim.task_id, run = %claim.run_id, %error, "let go"),
+                Err(error) => {
+                    tracing::warn!(task = claim.task_id, run = %claim.run_id, %error, "let go")
+                }
             }
             drop(slot);
         });

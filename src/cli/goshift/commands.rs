@@ -110,7 +110,10 @@ pub(super) async fn plan(call: &Call, task_id: i64) -> Result<ExitCode> {
     };
     let rows = read.schema.estimated_rows.map_or("unknown".to_owned(), |rows| rows.to_string());
     show::line(&format!("task {task_id}, mode {}", task.mode.name()))?;
-    show::line(&format!("from    {} {} (about {rows} rows)", task.from.db_type, read.schema.table))?;
+    show::line(&format!(
+        "from    {} {} (about {rows} rows)",
+        task.from.db_type, read.schema.table
+    ))?;
     show::line(&format!("to      {} {}{create}", task.to.db_type, write.schema.table))?;
     show::line(&format!("split   {split}"))?;
     show::line(&format!("lanes   {}", route.plan.lanes))?;
@@ -160,8 +163,10 @@ pub(super) async fn verify(call: &Call, task_id: i64) -> Result<ExitCode> {
             show::line(&format!("  {side}  {} rows  checksum {}", sum.rows, sum.hex()))?;
         }
         if !outcome.equal() {
-            show::line(&format!("  → copy it again with `goshift -id {task_id}`, or look for rows \
-                 that only the target has"))?;
+            show::line(&format!(
+                "  → copy it again with `goshift -id {task_id}`, or look for rows \
+                 that only the target has"
+            ))?;
         }
     }
     Ok(ExitCode::from(u8::from(!outcome.equal())))
@@ -217,7 +222,15 @@ pub(super) async fn runs(
     let ledger = call.ledger().await?;
     let runs = ledger.runs(&RunFilter { task_id, state, dead: false, limit }).await?;
     let mut table = Table::new(&[
-        "RUN", "TASK", "STATE", "ATTEMPT", "ROWS", "SHARDS", "SUBMITTED", "FINISHED", "REASON",
+        "RUN",
+        "TASK",
+        "STATE",
+        "ATTEMPT",
+        "ROWS",
+        "SHARDS",
+        "SUBMITTED",
+        "FINISHED",
+        "REASON",
     ]);
     for run in runs {
         if call.json {

@@ -74,7 +74,8 @@ async fn claim(call: &Call, ledger: &Ledger, task_id: i64, mode: &str) -> Result
     loop {
         let Some(active) = ledger.active(task_id).await? else { break };
         if active.lease_ms.is_some_and(|left| left < 0)
-            && let ClaimOutcome::Claimed(claim) = ledger.claim(active.run_id, &worker, lease).await?
+            && let ClaimOutcome::Claimed(claim) =
+                ledger.claim(active.run_id, &worker, lease).await?
         {
             show::notice(&format!("going on with run {}, whose process has died", active.run_id));
             return Ok(claim);
@@ -86,7 +87,10 @@ async fn claim(call: &Call, ledger: &Ledger, task_id: i64, mode: &str) -> Result
                 active.run_id,
                 active.worker.map(|w| format!(" on {w}")).unwrap_or_default()
             ))
-            .with_remedy(format!("wait for it, or stop it with `goshift cancel {}`", active.run_id)));
+            .with_remedy(format!(
+                "wait for it, or stop it with `goshift cancel {}`",
+                active.run_id
+            )));
         }
         if !told {
             show::notice(&format!("run {} is silent: waiting for its lease to end", active.run_id));
@@ -114,12 +118,9 @@ async fn claim(call: &Call, ledger: &Ledger, task_id: i64, mode: &str) -> Result
             ms / 1000
         ))
         .with_remedy(format!("cancel it first: `goshift cancel {}`", submitted.run_id))),
-        ClaimOutcome::Held | ClaimOutcome::Over | ClaimOutcome::Unknown => {
-            Err(Error::permanent(format!(
-                "a worker was faster: task {task_id} is being run as {}",
-                submitted.run_id
-            ))
-            .with_remedy("follow it with `goshift runs`"))
-        }
+        ClaimOutcome::Held | ClaimOutcome::Over | ClaimOutcome::Unknown => Err(Error::permanent(
+            format!("a worker was faster: task {task_id} is being run as {}", submitted.run_id),
+        )
+        .with_remedy("follow it with `goshift runs`")),
     }
 }

@@ -27,7 +27,9 @@ pub(super) fn classify(error: sqlx::Error, doing: &str, address: &str) -> Error 
         Some(1146) => (Kind::Permanent, Some("create the table or correct the task's table")),
         Some(1062) => (
             Kind::Permanent,
-            Some("two rows have the same key in the target: compare its keys and collations with the source's"),
+            Some(
+                "two rows have the same key in the target: compare its keys and collations with the source's",
+            ),
         ),
         Some(1264 | 1265 | 1366 | 1406 | 1292 | 1411) => {
             (Kind::Permanent, Some("widen the target's column, or correct the source's value"))

@@ -37,7 +37,9 @@ pub(super) fn push_text(sql: &mut Vec<u8>, text: &[u8]) {
 pub(super) fn push_hex(sql: &mut Vec<u8>, bytes: &[u8]) {
     const DIGITS: &[u8; 16] = b"0123456789abcdef";
     sql.extend_from_slice(b"x'");
-    sql.extend(bytes.iter().flat_map(|b| [DIGITS[usize::from(b >> 4)], DIGITS[usize::from(b & 15)]]));
+    sql.extend(
+        bytes.iter().flat_map(|b| [DIGITS[usize::from(b >> 4)], DIGITS[usize::from(b & 15)]]),
+    );
     sql.push(b'\'');
 }
 
@@ -76,8 +78,15 @@ pub(super) fn key_expression(column: &Column) -> String {
 pub(super) fn key_value(column: &Column, printed: String) -> BoundValue {
     use LogicalType as T;
     match column.logical {
-        T::Int(_) | T::UInt(_) | T::Decimal { .. } | T::Float32 | T::Float64 | T::Year | T::Enum
-        | T::Bit { .. } | T::Bool => BoundValue::Number(printed),
+        T::Int(_)
+        | T::UInt(_)
+        | T::Decimal { .. }
+        | T::Float32
+        | T::Float64
+        | T::Year
+        | T::Enum
+        | T::Bit { .. }
+        | T::Bool => BoundValue::Number(printed),
         T::Bytes(_) => BoundValue::Hex(printed),
         _ => BoundValue::Text(printed),
     }

@@ -114,7 +114,14 @@ mod tests {
     use super::*;
 
     fn declared<'a>(data_type: &'a str, column_type: &'a str) -> Declared<'a> {
-        Declared { data_type, column_type, length: None, precision: None, scale: None, fraction: None }
+        Declared {
+            data_type,
+            column_type,
+            length: None,
+            precision: None,
+            scale: None,
+            fraction: None,
+        }
     }
 
     #[test]

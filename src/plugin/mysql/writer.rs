@@ -89,7 +89,12 @@ impl Writer for MysqlWriter {
         Ok(row.is_some())
     }
 
-    async fn write(&self, plan: &WritePlan, shard: u64, mut input: BatchReceiver) -> Result<Receipt> {
+    async fn write(
+        &self,
+        plan: &WritePlan,
+        shard: u64,
+        mut input: BatchReceiver,
+    ) -> Result<Receipt> {
         let mut shard_write = ShardWrite::begin(&self.db, plan).await?;
         if plan.mode == WriteMode::Insert && !shard_write.mark(shard).await? {
             while input.next().await?.is_some() {}
@@ -220,8 +225,11 @@ impl<'a> ShardWrite<'a> {
             .with_remedy("raise max_allowed_packet on the target server"));
         }
         let text = String::from_utf8(std::mem::take(&mut self.statement)).map_err(|_| {
-            Error::permanent(format!("{}: a text column holds bytes that are not UTF-8", self.doing))
-                .with_remedy("correct the source's text, or copy it into a binary column")
+            Error::permanent(format!(
+                "{}: a text column holds bytes that are not UTF-8",
+                self.doing
+            ))
+            .with_remedy("correct the source's text, or copy it into a binary column")
         })?;
         let rows = std::mem::take(&mut self.statement_rows) as u64;
         let done = (&mut *self.lease)

@@ -127,16 +127,16 @@ impl Binder {
         {
             return Ok(ValueRef::Integer(integer));
         }
-        let digits = significant(text);
         match number::<f64>(cell) {
             // Below 1e-300 a double begins to lose digits.
-            Some(real) if digits <= EXACT_DIGITS && real.abs() > 1e-300 && real.is_finite() => {
+            Some(real)
+                if significant(text) <= EXACT_DIGITS && real.abs() > 1e-300 && real.is_finite() =>
+            {
                 Ok(ValueRef::Real(real))
             }
-            _ => Err(format!(
-                "holds a number with {digits} digits, and its declared type makes SQLite keep 15: \
-                 declare the column DECIMAL_TEXT"
-            )),
+            _ => Err("holds a number that SQLite would cut to 15 digits by the declared type: \
+                      declare the column DECIMAL_TEXT"
+                .into()),
         }
     }
 
@@ -175,7 +175,10 @@ fn significant(text: &str) -> usize {
 
 /// Whether SQLite may take the text for a number.
 fn looks_numeric(cell: &[u8]) -> bool {
-    let text = cell.trim_ascii();
+    let is_space = |b: &u8| b.is_ascii_whitespace() || *b == 0x0b;
+    let start = cell.iter().position(|b| !is_space(b)).unwrap_or(cell.len());
+    let end = cell.iter().rposition(|b| !is_space(b)).map_or(start, |last| last + 1);
+    let text = &cell[start..end];
     let unsigned = text.strip_prefix(b"-").or(text.strip_prefix(b"+")).unwrap_or(text);
     unsigned.first().is_some_and(|b| b.is_ascii_digit() || *b == b'.')
         && number::<f64>(text).is_some()

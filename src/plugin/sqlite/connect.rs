@@ -28,24 +28,29 @@ pub(super) struct File {
     /// The one connection that writes; whoever holds it has the turn. Fair, unlike SQLite's lock.
     pub(super) turn: Arc<tokio::sync::Mutex<Option<Connection>>>,
     readers: AtomicUsize,
+    _headroom: Mutex<Connection>,
 }
+
+/// Pages in [`headroom`], far more than the caches of a process.
+const HEADROOM: i32 = 1_000_000;
 
 static FILES: LazyLock<Mutex<HashMap<PathBuf, Weak<File>>>> = LazyLock::new(Mutex::default);
 
 impl File {
-    fn of(path: PathBuf) -> Arc<Self> {
+    fn of(path: PathBuf) -> Result<Arc<Self>> {
         let mut files = FILES.lock().unwrap_or_else(PoisonError::into_inner);
         files.retain(|_, file| file.strong_count() > 0);
         if let Some(file) = files.get(&path).and_then(Weak::upgrade) {
-            return file;
+            return Ok(file);
         }
         let file = Arc::new(Self {
             path: path.clone(),
             turn: Arc::default(),
             readers: AtomicUsize::new(0),
+            _headroom: Mutex::new(headroom().map_err(|e| error::sqlite(&path, e))?),
         });
         files.insert(path, Arc::downgrade(&file));
-        file
+        Ok(file)
     }
 
     /// Whether a reader of this process is connected to the file.
@@ -64,7 +69,7 @@ impl File {
                 .caused_by(error)
                 .with_remedy(format!("correct \"path\" of {}", config.place))
         })?;
-        Ok(Self::of(path))
+        Self::of(path)
     }
 
     /// Finds the file to write, which need not exist.
@@ -87,7 +92,7 @@ impl File {
             }
             (Err(error), ..) => return Err(no_folder(error)),
         };
-        Ok(Self::of(path))
+        Self::of(path)
     }
 
     /// Opens the file to write and proves that it is a database.
@@ -112,6 +117,20 @@ impl File {
         };
         open().map_err(|e| error::sqlite(&self.path, e))
     }
+}
+
+/// An idle connection that only widens the process's page budget.
+///
+/// The bundled SQLite is built with SQLITE_ENABLE_MEMORY_MANAGEMENT: all connections share the sum
+/// of their `cache_size`s, and while that is overdrawn a page is thrown away after each use. A
+/// reader and a writer that both have full caches do overdraw it, and then the writer reads its
+/// B-tree from the file for every row: 1 M upserts took 6 s instead of 0.8 s. This cache counts
+/// but never fills. Each of the others still keeps to its own `cache_size`.
+fn headroom() -> rusqlite::Result<Connection> {
+    // The empty name is a temporary database, which has no file while it has no pages.
+    let connection = Connection::open("")?;
+    connection.pragma_update(None, "cache_size", HEADROOM)?;
+    Ok(connection)
 }
 
 fn configured(config: &ConnectionConfig) -> Result<&str> {

@@ -18,23 +18,30 @@ pub(super) enum Kind {
     View,
 }
 
-/// The table's own spelling of its name and what it is; `None` if there is no such table.
+/// A table as SQLite lists it.
+pub(super) struct Listed {
+    /// Its own spelling of its name.
+    name: String,
+    /// What it is.
+    pub(super) kind: Kind,
+    strict: bool,
+}
+
+/// Finds a table; `None` if there is none of that name.
 ///
 /// # Errors
 /// SQLite's.
-pub(super) fn find(
-    connection: &Connection,
-    table: &TableRef,
-) -> rusqlite::Result<Option<(String, Kind)>> {
-    let mut statement = connection
-        .prepare_cached("SELECT name, type, wr FROM pragma_table_list(?1) WHERE schema = 'main'")?;
+pub(super) fn find(connection: &Connection, table: &TableRef) -> rusqlite::Result<Option<Listed>> {
+    let mut statement = connection.prepare_cached(
+        "SELECT name, type, wr, strict FROM pragma_table_list(?1) WHERE schema = 'main'",
+    )?;
     let found = |row: &Row<'_>| {
         let kind = match (row.get_ref(1)?.as_str()?, row.get(2)?) {
             ("table" | "shadow", false) => Kind::Rowid,
             ("table" | "shadow", true) => Kind::WithoutRowid,
             _ => Kind::View,
         };
-        Ok((row.get(0)?, kind))
+        Ok(Listed { name: row.get(0)?, kind, strict: row.get(3)? })
     };
     statement.query_row([sql::table_name(table)], found).optional()
 }
@@ -47,9 +54,9 @@ pub(super) fn describe(
     connection: &Connection,
     table: &TableRef,
 ) -> rusqlite::Result<Option<Arc<Schema>>> {
-    let Some((name, kind)) = find(connection, table)? else { return Ok(None) };
+    let Some(Listed { name, kind, strict }) = find(connection, table)? else { return Ok(None) };
     let table = TableRef { schema: None, name };
-    let mut found = columns(connection, &table.name)?;
+    let mut found = columns(connection, &table.name, strict)?;
     let primary = primary_key(&found);
     let unique = unique_keys(connection, &table, &found)?;
     if kind == Kind::WithoutRowid {
@@ -96,13 +103,17 @@ struct Found {
     primary: u32,
 }
 
-fn columns(connection: &Connection, table: &str) -> rusqlite::Result<Vec<Found>> {
+fn columns(connection: &Connection, table: &str, strict: bool) -> rusqlite::Result<Vec<Found>> {
     let mut statement = connection.prepare_cached(
         "SELECT cid, name, type, \"notnull\", dflt_value IS NOT NULL, pk, hidden \
          FROM pragma_table_xinfo(?1) WHERE hidden <> 1 ORDER BY cid",
     )?;
     let rows = statement.query_map([table], |row| {
-        let native: String = row.get(2)?;
+        let mut native: String = row.get(2)?;
+        // There it means what no type means elsewhere; elsewhere it is a name of NUMERIC affinity.
+        if strict && native.eq_ignore_ascii_case("ANY") {
+            native.clear();
+        }
         let nullable = !row.get::<_, bool>(3)?;
         Ok(Found {
             column: Column {

@@ -50,7 +50,7 @@ impl<'a> Scan<'a> {
                 describe::find(session.connection, &schema.table).map_err(|e| session.error(e))?;
             let primary = schema.keys.first().filter(|key| key.primary);
             let alias = primary.filter(|key| schema.columns[key.columns[0]].auto_increment);
-            match (found.map(|(_, kind)| kind), alias, primary) {
+            match (found.map(|listed| listed.kind), alias, primary) {
                 (Some(Kind::Rowid), Some(key), _) | (Some(Kind::WithoutRowid), _, Some(key)) => {
                     order.extend(&key.columns);
                     total = true;

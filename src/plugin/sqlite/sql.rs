@@ -114,11 +114,31 @@ fn definition(column: &Column, native: bool, rowid: bool) -> String {
     line
 }
 
-/// A declared type as another table has it; quoted if it is more than a word with numbers.
+/// Words that would end a declared type.
+const CONSTRAINTS: [&str; 11] = [
+    "AS",
+    "CHECK",
+    "COLLATE",
+    "CONSTRAINT",
+    "DEFAULT",
+    "GENERATED",
+    "NOT",
+    "NULL",
+    "PRIMARY",
+    "REFERENCES",
+    "UNIQUE",
+];
+
+/// A declared type as another table has it; quoted if it is more than words with numbers.
 fn verbatim(declared: &str) -> String {
-    let (word, rest) = declared.split_once('(').unwrap_or((declared, ")"));
-    let plain = word.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_')
-        && rest.ends_with(')')
-        && rest[..rest.len() - 1].bytes().all(|b| b.is_ascii_digit() || b", ".contains(&b));
-    if plain { declared.to_owned() } else { quote(declared) }
+    let (words, rest) = declared.split_once('(').unwrap_or((declared, ")"));
+    let plain = words.split_ascii_whitespace().all(|word| {
+        word.bytes().all(|b| b.is_ascii_alphabetic() || b == b'_' || b.is_ascii_digit())
+            && !word.starts_with(|c: char| c.is_ascii_digit())
+            && !CONSTRAINTS.iter().any(|keyword| keyword.eq_ignore_ascii_case(word))
+    });
+    let numbers = rest
+        .strip_suffix(')')
+        .is_some_and(|numbers| numbers.bytes().all(|b| b.is_ascii_digit() || b", ".contains(&b)));
+    if plain && numbers { declared.to_owned() } else { quote(declared) }
 }

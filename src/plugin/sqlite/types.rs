@@ -11,7 +11,7 @@
 //! | `Decimal` | `DECIMAL_TEXT(p,s)` | TEXT | `DECIMAL(p,s)`, `NUMERIC(p,s)`, `NUMBER(p,s)` |
 //! | `Float32` | `FLOAT4` | REAL | |
 //! | `Float64` | `DOUBLE` | REAL | `REAL`, `FLOAT`, any other with `REAL`, `FLOA`, `DOUB` |
-//! | `Text(n)` | `VARCHAR(n)`, `TEXT` | TEXT | no type, `ANY`, any with `CHAR`, `CLOB`, `TEXT` |
+//! | `Text(n)` | `VARCHAR(n)`, `TEXT` | TEXT | no type, any with `CHAR`, `CLOB`, `TEXT` |
 //! | `Bytes(n)` | `BLOB(n)`, `BLOB` | BLOB | `BINARY(n)`, `VARBINARY(n)`, `BYTEA`, any with `BLOB` |
 //! | `Date`, `Year` | `DATE`, `YEAR` | NUMERIC | |
 //! | `Time(p)` | `TIME(p)` | NUMERIC | `TIME` is `Time(6)` |
@@ -145,7 +145,7 @@ pub(super) fn logical(declared: &str) -> LogicalType {
         "DECIMAL_TEXT" => decimal(&arguments, None),
         "DECIMAL" | "NUMERIC" | "NUMBER" | "DEC" => decimal(&arguments, Some(0)),
         "FLOAT4" => T::Float32,
-        "" | "ANY" => T::Text(None),
+        "" => T::Text(None),
         "BINARY" | "VARBINARY" | "BYTEA" => T::Bytes(length),
         "DATE" => T::Date,
         "TIME" => T::Time(digits),

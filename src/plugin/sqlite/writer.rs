@@ -6,6 +6,7 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use rusqlite::types::FromSql;
 
 use super::bind;
 use super::connect::{File, Session, blocking, on_thread};
@@ -56,6 +57,15 @@ impl SqliteWriter {
         }
         result
     }
+
+    /// The one value that a query gives.
+    async fn query<T: FromSql + Send + 'static>(&self, query: String) -> Result<T> {
+        self.take_turn(move |session| {
+            let value = session.connection.query_row(&query, [], |row| row.get(0));
+            value.map_err(|e| session.error(e))
+        })
+        .await
+    }
 }
 
 #[async_trait]
@@ -83,21 +93,12 @@ impl Writer for SqliteWriter {
     }
 
     async fn is_empty(&self, table: &TableRef) -> Result<bool> {
-        let query = format!("SELECT NOT EXISTS (SELECT 1 FROM {})", sql::table(table));
-        self.take_turn(move |session| {
-            let empty = session.connection.query_row(&query, [], |row| row.get(0));
-            empty.map_err(|e| session.error(e))
-        })
-        .await
+        self.query(format!("SELECT NOT EXISTS (SELECT 1 FROM {})", sql::table(table))).await
     }
 
     async fn count(&self, table: &TableRef) -> Result<u64> {
-        let query = format!("SELECT COUNT(*) FROM {}", sql::table(table));
-        self.take_turn(move |session| {
-            let count = session.connection.query_row(&query, [], |row| row.get::<_, i64>(0));
-            count.map(|count| count.max(0) as u64).map_err(|e| session.error(e))
-        })
-        .await
+        let rows: i64 = self.query(format!("SELECT count(*) FROM {}", sql::table(table))).await?;
+        Ok(rows.unsigned_abs())
     }
 
     async fn prepare(&self, plan: &WritePlan) -> Result<bool> {

@@ -1,4 +1,4 @@
-//! One connection with one channel, and the patience to get it back.
+//! One connection with one channel.
 
 use std::net::{Shutdown, TcpStream};
 use std::os::fd::AsFd;
@@ -14,7 +14,6 @@ use tokio::time::timeout;
 
 use super::{RabbitConfig, refusal, topology};
 use crate::error::{Error, Result};
-use crate::retry::{self, Reconnect};
 
 /// For TCP and TLS, and again for the AMQP handshake.
 const CONNECT: Duration = Duration::from_secs(5);
@@ -23,8 +22,6 @@ const SETUP: Duration = Duration::from_secs(30);
 const CLOSE: Duration = Duration::from_secs(2);
 /// Seconds; shorter ones give false alarms.
 const HEARTBEAT: u16 = 30;
-/// A link that lived this long was a good one: the next wait starts small again.
-const SETTLED: Duration = Duration::from_secs(10);
 
 /// A connection with its channel.
 pub(super) struct Link {
@@ -41,6 +38,12 @@ impl Link {
             tokio::select! {
                 event = self.events.next() => match event {
                     Some(Event::Error(error)) => return error.to_string(),
+                    Some(Event::ConnectionBlocked(reason)) => {
+                        tracing::warn!(reason, "RabbitMQ is short of resources and takes no messages");
+                    }
+                    Some(Event::ConnectionUnblocked) => {
+                        tracing::info!("RabbitMQ takes messages again");
+                    }
                     Some(_) => {}
                     None => return "the connection has ended".to_owned(),
                 },
@@ -56,6 +59,9 @@ impl Link {
 
     /// Says goodbye, so that the broker gives back what was not acknowledged.
     pub async fn close(self) {
+        if !self.connection.status().connected() {
+            return;
+        }
         let goodbye = self.connection.close(200, "goodbye".into());
         if !matches!(timeout(CLOSE, goodbye).await, Ok(Ok(()))) {
             tracing::debug!("RabbitMQ did not answer the closing of a connection");
@@ -90,11 +96,19 @@ pub(super) async fn open(config: &RabbitConfig, label: &str) -> Result<Link> {
 /// As [`open`]; kind `Config` for a queue that exists with other arguments.
 pub(super) async fn open_declared(config: &RabbitConfig, label: &str) -> Result<Link> {
     let link = open(config, label).await?;
-    timeout(SETUP, topology::declare(&link.channel, &config.prefix))
+    declare(config, &link.channel).await?;
+    Ok(link)
+}
+
+/// Declares the prefix's exchanges and queues, in time.
+///
+/// # Errors
+/// Kind `Config` for a queue that exists with other arguments.
+pub(super) async fn declare(config: &RabbitConfig, channel: &Channel) -> Result<()> {
+    timeout(SETUP, topology::declare(channel, &config.prefix))
         .await
         .map_err(|_| refusal::too_slow("declaring the queues"))?
-        .map_err(|error| refusal::explain_operation(config, error))?;
-    Ok(link)
+        .map_err(|error| refusal::explain_operation(config, error))
 }
 
 fn parse(config: &RabbitConfig) -> Result<AMQPUri> {
@@ -159,78 +173,6 @@ async fn handshake(uri: AMQPUri, properties: ConnectionProperties) -> lapin::Res
         }
         Err(timed_out())
     })
-}
-
-/// Gets a link and, when it is lost, another one, for ever.
-pub(super) struct Dialer {
-    config: RabbitConfig,
-    label: String,
-    waits: Reconnect,
-    /// Whether a person has been told that there is no connection.
-    told: bool,
-    trouble: Trouble,
-}
-
-/// Why there is no connection right now, for errors elsewhere.
-pub(super) type Trouble = Arc<Mutex<Option<String>>>;
-
-impl Dialer {
-    pub fn new(config: RabbitConfig, label: String) -> Self {
-        Self { config, label, waits: retry::reconnect(), told: false, trouble: Trouble::default() }
-    }
-
-    pub fn config(&self) -> &RabbitConfig {
-        &self.config
-    }
-
-    pub fn trouble(&self) -> Trouble {
-        Arc::clone(&self.trouble)
-    }
-
-    /// Tries once.
-    pub async fn once(&mut self) -> Result<Link> {
-        let link = open_declared(&self.config, &self.label).await?;
-        tracing::info!(connection = self.label, "connected to RabbitMQ");
-        self.told = false;
-        self.set_trouble(None);
-        Ok(link)
-    }
-
-    /// Tries until it succeeds. Safe to cancel.
-    pub async fn dial(&mut self) -> Link {
-        loop {
-            let error = match self.once().await {
-                Ok(link) => return link,
-                Err(error) => error,
-            };
-            self.set_trouble(Some(error.to_string()));
-            let wait = self.waits.next();
-            if self.told {
-                tracing::debug!(connection = self.label, %error, ?wait, "no connection to RabbitMQ");
-            } else {
-                let remedy = error.remedy().unwrap_or_default();
-                tracing::warn!(connection = self.label, %error, remedy,
-                    "disconnected from RabbitMQ; trying again until it works");
-                self.told = true;
-            }
-            tokio::time::sleep(wait).await;
-        }
-    }
-
-    /// Says that a link was lost after it had lived for `lived`, and lets a moment pass.
-    pub async fn lost(&mut self, cause: String, lived: Duration) {
-        tracing::warn!(connection = self.label, cause, "disconnected from RabbitMQ; reconnecting");
-        self.told = true;
-        self.set_trouble(Some(cause));
-        if lived > SETTLED {
-            self.waits.reset();
-        }
-        tokio::time::sleep(self.waits.next()).await;
-    }
-
-    fn set_trouble(&self, trouble: Option<String>) {
-        *self.trouble.lock().unwrap_or_else(PoisonError::into_inner) = trouble;
-    }
 }
 
 #[cfg(test)]

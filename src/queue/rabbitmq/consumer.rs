@@ -5,15 +5,12 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use futures::future::try_join_all;
 use lapin::Connection;
-use lapin::options::QueueDeclareOptions;
-use lapin::types::FieldTable;
 use tokio::sync::{Notify, mpsc, oneshot};
 use tokio::time::timeout;
 
-use super::connect::Dialer;
 use super::consuming::{self, Command, PAUSE};
+use super::dial::Dialer;
 use super::{RabbitConfig, topology};
 use crate::queue::{Consumer, Delivery};
 
@@ -144,12 +141,7 @@ impl Consumer for RabbitConsumer {
 
 async fn count(connection: &Connection, prefix: &str) -> lapin::Result<u64> {
     let channel = connection.create_channel().await?;
-    let passive = QueueDeclareOptions { passive: true, ..Default::default() };
-    let queues = topology::waiting_queues(prefix);
-    let declared = queues.into_iter().map(|queue| {
-        channel.queue_declare(queue.into(), passive, FieldTable::default())
-    });
-    let declared = try_join_all(declared).await?;
+    let counts = topology::counts(&channel, &topology::waiting_queues(prefix)).await?;
     channel.close(200, "counted".into()).await?;
-    Ok(declared.iter().map(|queue| u64::from(queue.message_count())).sum())
+    Ok(counts.into_iter().map(u64::from).sum())
 }

@@ -16,10 +16,10 @@ use lapin::types::FieldTable;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, timeout};
 
-use super::connect::{Dialer, Link};
+use super::connect::Link;
 use super::consumer::Shared;
+use super::dial::Dialer;
 use super::{delivery, topology};
-use crate::event::Priority;
 
 /// How long the broker may take to agree to a pause.
 pub(super) const PAUSE: Duration = Duration::from_secs(2);
@@ -50,7 +50,7 @@ pub(super) async fn run(
         shared.set_connection(Some(std::sync::Arc::clone(&link.connection)));
         let mut session = Session {
             channel: link.channel.clone(),
-            prefix: dialer.config().prefix.clone(),
+            queues: topology::task_queues(&dialer.config().prefix),
             shared: &shared,
             pushed: SelectAll::new(),
         };
@@ -96,7 +96,8 @@ type Pushed = (usize, Option<lapin::Result<Message>>);
 /// Consuming on one link.
 struct Session<'a> {
     channel: Channel,
-    prefix: String,
+    /// The most urgent first: a position is an urgency.
+    queues: Vec<String>,
     shared: &'a Shared,
     /// The subscriptions; empty while not subscribed.
     pushed: SelectAll<BoxStream<'static, Pushed>>,
@@ -145,26 +146,23 @@ impl Session<'_> {
         self.shared.push(urgency, delivery::hand_out(message, &self.channel));
     }
 
-    fn queues(&self) -> impl Iterator<Item = (usize, String)> {
-        let queues = Priority::ALL.map(|priority| topology::task_queue(&self.prefix, priority));
-        queues.into_iter().enumerate()
-    }
-
     /// Fetches one message if one is wanted; subscribes if none waits.
     async fn resume(&mut self) -> Result<(), String> {
         if !self.pushed.is_empty() || !self.shared.is_hungry() {
             return Ok(());
         }
-        for (urgency, queue) in self.queues() {
-            let fetched = self.channel.basic_get(queue.into(), BasicGetOptions::default());
+        let counts = in_time(topology::counts(&self.channel, &self.queues)).await?;
+        for (urgency, queue) in self.queues.iter().enumerate().filter(|(i, _)| counts[*i] > 0) {
+            let queue = queue.as_str().into();
+            let fetched = self.channel.basic_get(queue, BasicGetOptions::default());
             if let Some(message) = in_time(fetched).await? {
                 self.hand_over(urgency, message.delivery);
                 return Ok(());
             }
         }
-        let subscriptions = try_join_all(self.queues().map(|(urgency, queue)| {
+        let subscriptions = try_join_all(self.queues.iter().enumerate().map(|(urgency, queue)| {
             self.channel.basic_consume(
-                queue.into(),
+                queue.as_str().into(),
                 tag(urgency).into(),
                 BasicConsumeOptions::default(),
                 FieldTable::default(),
@@ -189,7 +187,7 @@ impl Session<'_> {
 
     async fn give_back(&mut self) -> lapin::Result<()> {
         if !self.pushed.is_empty() {
-            let cancelled = self.queues().map(|(urgency, _)| {
+            let cancelled = (0..self.queues.len()).map(|urgency| {
                 self.channel.basic_cancel(tag(urgency).into(), BasicCancelOptions::default())
             });
             try_join_all(cancelled).await?;

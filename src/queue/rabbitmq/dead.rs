@@ -2,11 +2,13 @@
 
 use std::time::Duration;
 
+use futures::future::{FutureExt, ready};
+use futures::stream::StreamExt;
 use lapin::message::Delivery;
-use lapin::options::{BasicGetOptions, BasicNackOptions, BasicQosOptions, QueueDeclareOptions};
+use lapin::options::{BasicCancelOptions, BasicConsumeOptions, BasicNackOptions, BasicQosOptions};
 use lapin::types::{AMQPValue, FieldTable};
 use serde_json::Value;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 use uuid::Uuid;
 
 use super::connect::{self, Link};
@@ -16,8 +18,12 @@ use crate::error::Result;
 use crate::queue::Acknowledge;
 
 const ANSWER: Duration = Duration::from_secs(10);
-/// Messages to walk over, beyond need, so that the queue keeps its order: about two seconds.
-const KEEPS_ORDER: u32 = 10_000;
+/// For messages given back to be there for others.
+const SETTLE: Duration = Duration::from_secs(2);
+/// For a message that is in the queue to arrive.
+const ARRIVAL: Duration = Duration::from_secs(2);
+/// Messages to fetch at once; a queue of no more keeps its order.
+const ROUND: u32 = 2_000;
 
 /// A message that no worker will handle any more.
 #[derive(Debug, Clone, PartialEq)]
@@ -122,41 +128,72 @@ impl Visit<'_> {
     /// Fetches the messages that are in the queue now; until they are answered nobody else sees
     /// them.
     ///
-    /// A message given back goes behind those given back earlier. So the walk goes on to the end
-    /// when it has enough, to give all of them back in their order, unless that is too far.
+    /// A message given back goes behind those given back earlier. So a round is always walked to
+    /// its end, to give all of them back in their order.
     async fn walk(&self, wanted: impl Fn(&DeadMessage) -> bool, limit: usize) -> Result<Walk> {
-        let channel = &self.link.channel;
-        let queue = topology::dead_queue(&self.config.prefix);
-        let passive = QueueDeclareOptions { passive: true, ..Default::default() };
-        let declared = channel.queue_declare(queue.as_str().into(), passive, FieldTable::default());
-        let count = self.in_time(declared).await?.message_count();
         let mut walk = Walk { picked: Vec::new(), passed_over: Vec::new() };
-        for walked in 0..count {
-            if walk.picked.len() >= limit && walked >= KEEPS_ORDER {
+        let mut left = self.count().await?;
+        while left > 0 && walk.picked.len() < limit {
+            let fetched = self.fetch(left.min(ROUND) as u16).await?;
+            if fetched.is_empty() {
                 break;
             }
-            let fetched = channel.basic_get(queue.as_str().into(), BasicGetOptions::default());
-            let Some(message) = self.in_time(fetched).await? else { break };
-            let dead = DeadMessage::read(&message);
-            if walk.picked.len() < limit && wanted(&dead) {
-                walk.picked.push((dead, message.delivery));
-            } else {
-                walk.passed_over.push(message.delivery_tag);
+            left = left.saturating_sub(fetched.len() as u32);
+            for delivery in fetched {
+                let dead = DeadMessage::read(&delivery);
+                if walk.picked.len() < limit && wanted(&dead) {
+                    walk.picked.push((dead, delivery));
+                } else {
+                    walk.passed_over.push(delivery.delivery_tag);
+                }
             }
         }
         Ok(walk)
     }
 
-    /// Gives messages back in the order they came, and returns when the broker has them.
+    /// Fetches up to `count` messages, fewer if others were faster. By a subscription, since
+    /// fetching one by one costs a write to the queue's log for each.
+    async fn fetch(&self, count: u16) -> Result<Vec<Delivery>> {
+        let channel = &self.link.channel;
+        self.in_time(channel.basic_qos(count, BasicQosOptions::default())).await?;
+        let queue = topology::dead_queue(&self.config.prefix).into();
+        let options = BasicConsumeOptions::default();
+        let subscribed = channel.basic_consume(queue, "".into(), options, FieldTable::default());
+        let mut messages = self.in_time(subscribed).await?;
+        let mut fetched = Vec::with_capacity(usize::from(count));
+        while fetched.len() < usize::from(count)
+            && let Ok(Some(message)) = timeout(ARRIVAL, messages.next()).await
+        {
+            fetched.push(self.in_time(ready(message)).await?);
+        }
+        let cancelled = channel.basic_cancel(messages.tag(), BasicCancelOptions::default());
+        self.in_time(cancelled).await?;
+        while let Some(message) = self.in_time(messages.next().map(Ok)).await? {
+            fetched.push(self.in_time(ready(message)).await?);
+        }
+        Ok(fetched)
+    }
+
+    /// Gives messages back in the order they came, and returns when others can see them: the
+    /// queue takes them back through its log, some time after the channel has.
     async fn give_back(&self, mut tags: Vec<u64>) -> Result<()> {
         tags.sort_unstable();
-        let channel = &self.link.channel;
         let back = BasicNackOptions { requeue: true, ..Default::default() };
-        for tag in tags {
-            self.in_time(channel.basic_nack(tag, back)).await?;
+        for tag in &tags {
+            self.in_time(self.link.channel.basic_nack(*tag, back)).await?;
         }
-        // The broker works in order: its answer to this says that it has taken everything back.
-        self.in_time(channel.basic_qos(0, BasicQosOptions::default())).await
+        let deadline = Instant::now() + SETTLE;
+        // Others may take messages out meanwhile, so the count may never get there.
+        while (self.count().await? as usize) < tags.len() && Instant::now() < deadline {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        Ok(())
+    }
+
+    /// Messages that can be fetched.
+    async fn count(&self) -> Result<u32> {
+        let queues = [topology::dead_queue(&self.config.prefix)];
+        Ok(self.in_time(topology::counts(&self.link.channel, &queues)).await?[0])
     }
 
     async fn in_time<T>(&self, asked: impl Future<Output = lapin::Result<T>>) -> Result<T> {

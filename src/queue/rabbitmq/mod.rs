@@ -10,6 +10,7 @@ mod consumer;
 mod consuming;
 mod dead;
 mod delivery;
+mod dial;
 mod publisher;
 mod publishing;
 mod refusal;

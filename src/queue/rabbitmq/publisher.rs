@@ -1,5 +1,6 @@
 //! Sends events and waits for the broker's confirms.
 
+use std::sync::PoisonError;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -9,7 +10,8 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, timeout_at};
 use uuid::Uuid;
 
-use super::connect::{Dialer, Trouble};
+use super::connect::Link;
+use super::dial::{Dialer, Trouble};
 use super::publishing::{self, Request, WINDOW};
 use super::{RabbitConfig, topology};
 use crate::error::{Error, Result};
@@ -45,7 +47,7 @@ impl RabbitPublisher {
         Self::start(Dialer::new(config, format!("publish {name}")), None)
     }
 
-    fn start(dialer: Dialer, link: Option<super::connect::Link>) -> Self {
+    fn start(dialer: Dialer, link: Option<Link>) -> Self {
         let (requests, incoming) = mpsc::channel(WINDOW);
         let publisher =
             Self { requests, prefix: dialer.config().prefix.clone(), trouble: dialer.trouble() };
@@ -78,11 +80,17 @@ impl RabbitPublisher {
     }
 
     fn unconfirmed(&self) -> Error {
-        let trouble = self.trouble.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         let error = Error::transient("RabbitMQ did not confirm a message in time");
-        match &*trouble {
-            Some(trouble) => error.caused_by(trouble.clone()),
-            None => error,
+        let trouble = self.trouble.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        match trouble {
+            Some(trouble) => {
+                let error = error.caused_by(trouble.to_string());
+                match trouble.remedy() {
+                    Some(remedy) => error.with_remedy(remedy),
+                    None => error,
+                }
+            }
+            None => error.with_remedy("look into RabbitMQ's log for alarms and full queues"),
         }
     }
 

@@ -12,13 +12,15 @@ use lapin::{BasicProperties, Channel, Confirmation};
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, sleep_until, timeout};
 
-use super::connect::{Dialer, Link};
-use super::{refusal, topology};
+use super::connect::{self, Link};
+use super::dial::Dialer;
 
 /// Confirms in flight. Enough to hide the disk's latency, few enough to publish again at once.
 pub(super) const WINDOW: usize = 1024;
 /// Wait before a refused or returned message is published again.
 const REFUSED: Duration = Duration::from_millis(200);
+/// For the broker to answer anything but a message.
+const ANSWER: Duration = Duration::from_secs(10);
 /// Without any confirm for this long a connection is given up, though nobody says it is broken.
 const STALLED: Duration = Duration::from_secs(60);
 
@@ -58,6 +60,7 @@ pub(super) async fn run(
             returned: Vec::new(),
             progress: since,
             again: since,
+            told: false,
         };
         let end = work.serve(&mut current, &mut requests).await;
         backlog = work.backlog;
@@ -105,6 +108,8 @@ struct Work<'a> {
     progress: Instant,
     /// When the refused ones are due.
     again: Instant,
+    /// Whether a person knows that the broker refuses messages.
+    told: bool,
 }
 
 type Outcome = (Request, lapin::Result<Confirmation>);
@@ -126,11 +131,17 @@ async fn publish(channel: Channel, request: Request) -> Outcome {
 
 impl Work<'_> {
     async fn serve(&mut self, link: &mut Link, requests: &mut mpsc::Receiver<Request>) -> End {
-        if let Err(error) = self.channel.confirm_select(ConfirmSelectOptions::default()).await {
-            return End::Lost(error.to_string());
+        let confirms = self.channel.confirm_select(ConfirmSelectOptions::default());
+        match timeout(ANSWER, confirms).await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => return End::Lost(error.to_string()),
+            Err(_) => return End::Lost("RabbitMQ did not answer in time".to_owned()),
         }
         let mut in_flight = FuturesUnordered::new();
         let cause = loop {
+            if Instant::now() >= self.again {
+                self.backlog.extend(self.refused.drain(..));
+            }
             while in_flight.len() < WINDOW
                 && let Some(request) = self.backlog.pop_front()
             {
@@ -157,9 +168,7 @@ impl Work<'_> {
                     Some(request) => self.backlog.push_back(request),
                     None => return End::Closed,
                 },
-                () = sleep_until(self.again), if !self.refused.is_empty() => {
-                    self.backlog.extend(self.refused.drain(..));
-                }
+                () = sleep_until(self.again), if !self.refused.is_empty() => {}
                 () = sleep_until(self.progress + STALLED), if !in_flight.is_empty() => {
                     break "no confirm for a minute".to_owned();
                 }
@@ -182,6 +191,7 @@ impl Work<'_> {
     async fn settle(&mut self, outcomes: Vec<Outcome>) -> Result<(), String> {
         let mut confirmed = Vec::with_capacity(outcomes.len());
         let mut lost = None;
+        let refused_before = !self.refused.is_empty();
         self.progress = Instant::now();
         for (request, outcome) in outcomes {
             match outcome {
@@ -191,7 +201,7 @@ impl Work<'_> {
                 }
                 Ok(Confirmation::Nack(returned)) => {
                     self.returned.extend(returned);
-                    self.refused.push(request);
+                    self.refuse(request);
                 }
                 Ok(Confirmation::NotRequested) => {
                     lost = Some("the channel does not confirm".to_owned());
@@ -218,19 +228,26 @@ impl Work<'_> {
         if let Some(cause) = lost {
             return Err(cause);
         }
-        if self.again <= self.progress {
+        if !refused_before {
             self.again = self.progress + REFUSED;
         }
         if unroutable { self.declare_again().await } else { Ok(()) }
     }
 
+    fn refuse(&mut self, request: Request) {
+        if !self.told {
+            let routing_key = request.routing_key;
+            tracing::warn!(routing_key, "RabbitMQ refuses a message; is its queue full?");
+            self.told = true;
+        }
+        self.refused.push(request);
+    }
+
     /// Messages came back, so a queue was deleted.
     async fn declare_again(&self) -> Result<(), String> {
         tracing::warn!("RabbitMQ has lost a queue of ours; declaring it again");
-        let config = self.dialer.config();
-        topology::declare(&self.channel, &config.prefix)
-            .await
-            .map_err(|error| refusal::explain_operation(config, error).to_string())
+        let declared = connect::declare(self.dialer.config(), &self.channel).await;
+        declared.map_err(|error| error.to_string())
     }
 }
 

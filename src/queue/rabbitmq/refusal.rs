@@ -26,7 +26,8 @@ pub(super) fn explain_connect(config: &RabbitConfig, uri: &AMQPUri, error: lapin
                 .caused_by(refusal.get_message().to_string())
         }
         ErrorKind::ProtocolError(refusal) if is_hard(refusal, AMQPHardError::NOTALLOWED) => {
-            let message = format!("RabbitMQ at {server} refuses the virtual host \"{}\"", uri.vhost);
+            let message =
+                format!("RabbitMQ at {server} refuses the virtual host \"{}\"", uri.vhost);
             Error::config(message).caused_by(refusal.get_message().to_string()).with_remedy(
                 format!("create the virtual host, permit it to \"{user}\", or correct {place}"),
             )

@@ -52,8 +52,7 @@ pub(super) fn routing_key(priority: Priority) -> &'static str {
     }
 }
 
-/// The queue of a priority.
-pub(super) fn task_queue(prefix: &str, priority: Priority) -> String {
+fn task_queue(prefix: &str, priority: Priority) -> String {
     match priority {
         Priority::High => format!("{prefix}.tasks.high"),
         Priority::Normal => format!("{prefix}.tasks"),
@@ -77,10 +76,15 @@ pub(super) fn retry_exchange(prefix: &str, delay: Duration) -> Option<String> {
     Some(retry_name(prefix, name))
 }
 
+/// The task queues, the most urgent first.
+pub(super) fn task_queues(prefix: &str) -> Vec<String> {
+    Priority::ALL.map(|priority| task_queue(prefix, priority)).to_vec()
+}
+
 /// The queues whose messages will become runs.
 pub(super) fn waiting_queues(prefix: &str) -> Vec<String> {
-    let tasks = Priority::ALL.map(|priority| task_queue(prefix, priority));
-    tasks.into_iter().chain(DELAYS.map(|(_, name)| retry_name(prefix, name))).collect()
+    let delayed = DELAYS.map(|(_, name)| retry_name(prefix, name));
+    task_queues(prefix).into_iter().chain(delayed).collect()
 }
 
 struct QueuePlan {
@@ -180,6 +184,20 @@ pub(super) async fn declare(channel: &Channel, prefix: &str) -> lapin::Result<()
     }))
     .await?;
     Ok(())
+}
+
+/// How many messages can be fetched from each queue. Only a look: fetching from an empty queue
+/// would cost a write to its log.
+///
+/// # Errors
+/// A queue that isn't there closes the channel.
+pub(super) async fn counts(channel: &Channel, queues: &[String]) -> lapin::Result<Vec<u32>> {
+    let passive = QueueDeclareOptions { passive: true, ..Default::default() };
+    let declared = queues
+        .iter()
+        .map(|queue| channel.queue_declare(queue.as_str().into(), passive, FieldTable::default()));
+    let declared = try_join_all(declared).await?;
+    Ok(declared.iter().map(lapin::Queue::message_count).collect())
 }
 
 /// Removes a prefix's queues and exchanges with every message in them. For tests.

@@ -4,6 +4,8 @@
 
 #![allow(dead_code, reason = "each test binary uses its own part of this")]
 
+pub mod proxy;
+
 use std::collections::HashMap;
 use std::future::Future;
 use std::path::PathBuf;
@@ -68,8 +70,7 @@ impl Site {
         let folder = std::env::temp_dir().join(&id);
         std::fs::create_dir_all(folder.join("etc")).unwrap();
         let (mysql, postgres) = (mysql(&id).await, postgres(&id).await);
-        let mut site =
-            Self { config: Value::Null, id, folder, mysql, postgres, task_engine };
+        let mut site = Self { config: Value::Null, id, folder, mysql, postgres, task_engine };
         site.config = site.default_config();
         site.save();
         let created = site.goshift(&["init-db"]);
@@ -263,6 +264,12 @@ impl Site {
         String::from_utf8(output.stdout).unwrap().lines().map(str::to_owned).collect()
     }
 
+    /// Starts a command that is going to be killed.
+    pub fn start(&self, binary: &str, arguments: &[&str]) -> Child {
+        let mut command = self.command(binary, arguments);
+        command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap()
+    }
+
     /// Starts a worker; its log is `<name>.log` in the test's folder.
     pub fn worker(&self, name: &str, arguments: &[&str]) -> Worker {
         let log = self.folder.join(format!("{name}.log"));
@@ -303,12 +310,62 @@ impl Site {
         assert!(output.status.success(), "{}", text(&output));
     }
 
+    /// Holds the locks that a statement takes in the task database, until they are released.
+    pub async fn lock(&self, sql: &str) -> Lock {
+        let sql = sqlx::raw_sql(AssertSqlSafe(sql.to_owned()));
+        match self.task_engine {
+            "mysql" => {
+                let mut tx = self.mysql.begin().await.unwrap();
+                tx.execute(sql).await.unwrap();
+                Lock::Mysql(tx)
+            }
+            _ => {
+                let mut tx = self.postgres.begin().await.unwrap();
+                tx.execute(sql).await.unwrap();
+                Lock::Postgres(tx)
+            }
+        }
+    }
+
+    /// Puts a proxy between this site and the broker.
+    pub async fn proxy_broker(&mut self) -> proxy::Proxy {
+        let mut url = url::Url::parse(self.rabbit().url.expose()).unwrap();
+        let host = url.host_str().unwrap().to_owned();
+        let proxy = proxy::Proxy::start(format!("{host}:{}", url.port().unwrap_or(5672))).await;
+        url.set_port(Some(proxy.port)).unwrap();
+        self.configure(|config| config["queue"]["url"] = url.to_string().into());
+        proxy
+    }
+
+    /// Lets this site talk to the broker directly again.
+    pub fn direct_broker(&mut self) {
+        self.configure(|config| config["queue"]["url"] = variable("GOSHIFT_QUEUE_URL").into());
+    }
+
     /// Removes everything. Not reached by a test that fails: its place stays to be looked at.
     pub async fn remove(self) {
         goshift::queue::rabbitmq::delete(&self.rabbit()).await.unwrap();
         self.my(&format!("DROP DATABASE {}", self.id)).await;
         self.pg(&format!("DROP SCHEMA {} CASCADE", self.id)).await;
         std::fs::remove_dir_all(&self.folder).unwrap();
+    }
+}
+
+/// Locks held in the task database.
+pub enum Lock {
+    /// Of a MySQL transaction.
+    Mysql(sqlx::Transaction<'static, sqlx::MySql>),
+    /// Of a PostgreSQL transaction.
+    Postgres(sqlx::Transaction<'static, sqlx::Postgres>),
+}
+
+impl Lock {
+    /// Lets the others go on.
+    pub async fn release(self) {
+        match self {
+            Lock::Mysql(tx) => tx.rollback().await.unwrap(),
+            Lock::Postgres(tx) => tx.rollback().await.unwrap(),
+        }
     }
 }
 
@@ -472,7 +529,9 @@ fn sqlite_rows(connection: &rusqlite::Connection, sql: &str) -> Vec<Vec<String>>
                     ValueRef::Null => "NULL".to_owned(),
                     ValueRef::Integer(n) => n.to_string(),
                     ValueRef::Real(n) => n.to_string(),
-                    ValueRef::Text(t) | ValueRef::Blob(t) => String::from_utf8_lossy(t).into_owned(),
+                    ValueRef::Text(t) | ValueRef::Blob(t) => {
+                        String::from_utf8_lossy(t).into_owned()
+                    }
                 })
             })
             .collect()

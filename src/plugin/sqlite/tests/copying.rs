@@ -36,6 +36,26 @@ async fn dynamic_types_survive_between_two_files() {
     assert!(zero.is_sign_negative());
 }
 
+/// STRICT has columns without affinity under a name that has one elsewhere.
+#[tokio::test]
+async fn any_in_a_strict_table_is_no_number() {
+    let folder = Folder::new();
+    let from = folder.sql("a.db", "CREATE TABLE t (id INTEGER PRIMARY KEY, a ANY) STRICT");
+    from.execute_batch("INSERT INTO t VALUES (1, '007'), (2, 7), (3, 7.0), (4, '12')").unwrap();
+    let (reader, writer) = (folder.reader("a.db").await, folder.writer("b.db").await);
+    let columns = shape(&*reader, "t").await.columns.clone();
+    let new = crate::plugin::NewTable { engine: "sqlite", columns, key: &[0] };
+    writer.create(&table("t"), &new).await.unwrap();
+    copy(&*reader, "t", &*writer, "t", 1).await.unwrap();
+    let all = "SELECT group_concat(quote(a)) FROM t";
+    let copied: String = folder.sql("b.db", "").query_row(all, [], |row| row.get(0)).unwrap();
+    assert_eq!(copied, "'007',7,7.0,'12'");
+    folder.sql("c.db", "CREATE TABLE t (id INTEGER PRIMARY KEY, a ANY)");
+    let writer = folder.writer("c.db").await;
+    let error = copy(&*reader, "t", &*writer, "t", 1).await.unwrap_err();
+    assert!(error.to_string().contains("row id=1: column a"), "{error}");
+}
+
 #[tokio::test]
 async fn other_affinities_get_canonical_cells() {
     let folder = Folder::new();

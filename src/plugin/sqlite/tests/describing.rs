@@ -78,8 +78,8 @@ async fn a_table_of_the_same_engine_keeps_its_declarations() {
     let folder = Folder::new();
     folder.sql(
         "a.db",
-        "CREATE TABLE t (id INTEGER PRIMARY KEY, a VARCHAR(10) NOT NULL, b \"odd type\", c,
-             d DECIMAL(10, 2), e DOUBLE PRECISION);
+        "CREATE TABLE t (id INTEGER PRIMARY KEY, a VARCHAR(10) NOT NULL, b \"odd, type\", c \"NOT NULL\",
+             d DECIMAL(10, 2), e DOUBLE PRECISION, f \"INT(10) UNSIGNED\", g INT UNSIGNED, h);
          CREATE TABLE u (k TEXT COLLATE NOCASE PRIMARY KEY, id INT)",
     );
     let (reader, writer) = (folder.reader("a.db").await, folder.writer("b.db").await);

@@ -152,11 +152,13 @@ async fn what_affinity_would_change_is_refused() {
     let decimal = || T::Decimal { precision: None, scale: None };
     for (declared, from, cell, message) in [
         ("INTEGER", T::UInt(64), "9223372036854775808", "no 64-bit integer"),
-        ("NUMERIC", decimal(), "1234567890.1234567", "17 digits"),
+        ("NUMERIC", decimal(), "1234567890.1234567", "15 digits"),
         ("REAL", decimal(), "1", "decimal can't"),
         ("DOUBLE", T::Float64, "NaN", "NaN"),
         ("DOUBLE", T::Float64, "-0", "holds -0"),
         ("STRING", T::Text(None), "007", "as a number"),
+        ("STRING", T::Text(None), "\u{b}-.5e1 ", "as a number"),
+        ("NUMERIC", decimal(), "NaN", "15 digits"),
         ("DATE", T::Text(None), "2024", "as a number"),
         ("BOOLEAN", T::Int(8), "2", "neither true nor false"),
         ("JSON", T::Json, "1.0", "as a number"),

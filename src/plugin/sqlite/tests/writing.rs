@@ -63,7 +63,7 @@ async fn a_marked_shard_is_written_once_a_run() {
         let receipt = writer.write(&plan, 5, input(&[row, row]).await).await.unwrap();
         assert_eq!((receipt.rows, receipt.already_done), (2, attempt == 1));
     }
-    assert_eq!(count(&db, "t"), 2);
+    assert_eq!(writer.count(&table("t")).await.unwrap(), 2);
     assert!(writer.prepare(&plan).await.unwrap());
     let other =
         WritePlan { run_id: Uuid::now_v7(), ..plan_of(&schema, &INT_TEXT, WriteMode::Insert, &[]) };
@@ -158,18 +158,14 @@ async fn constraints_name_the_row() {
     assert!(error.remedy().unwrap().contains("unique index on (c)"), "{error}");
 }
 
-#[tokio::test]
-async fn a_lock_by_another_program_is_transient() {
+#[test]
+fn a_lock_by_another_program_is_transient() {
     let folder = Folder::new();
     let db = folder.sql("t.db", "CREATE TABLE t (a INTEGER PRIMARY KEY); BEGIN IMMEDIATE");
-    let error = {
-        let writer = folder.writer("t.db").await;
-        let quick = Connection::open(folder.0.join("t.db")).unwrap();
-        quick.busy_timeout(std::time::Duration::ZERO).unwrap();
-        let error = quick.execute_batch("BEGIN IMMEDIATE").unwrap_err();
-        drop(writer);
-        super::super::error::sqlite(&folder.0, error)
-    };
+    let quick = folder.sql("t.db", "");
+    quick.busy_timeout(std::time::Duration::ZERO).unwrap();
+    let error = quick.execute_batch("BEGIN IMMEDIATE").unwrap_err();
+    let error = super::super::error::sqlite(&folder.0, error);
     drop(db);
     assert!(error.is_transient() && error.remedy().is_some(), "{error}");
 }

@@ -1,0 +1,85 @@
+# `make` lists what there is. Binaries are built by cargo; the services by scripts/services.
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+.PHONY: help linux mac demo demo-rabbitmq services services-down test lint deny bench
+
+BINARIES := goshift goshift-submit goshift-worker
+SCRIPTS := scripts/demo scripts/services bench/run .ci/run
+# A folder beside etc/, from which `./goshift -c ../etc/ -e local -id 5` works as it is.
+DIST := dist
+
+help: ## list the targets
+	@echo 'goshift moves tables between MySQL/MariaDB, PostgreSQL and SQLite. Targets:'
+	@sed -n 's/^\([a-z-]*\):.*## /\1	/p' $(MAKEFILE_LIST) | while IFS=$$'\t' read -r name text; \
+	  do printf '  make %-14s %s\n' "$$name" "$$text"; done
+
+linux: ## build release binaries on this Linux, into dist/
+	@[[ $$(uname -s) == Linux ]] || { \
+	  echo 'make linux: run it on Linux, or build the image with `docker compose build`.' >&2; exit 1; }
+	@$(need-build)
+	@$(release)
+
+mac: ## build release binaries on this Mac, into dist/
+	@[[ $$(uname -s) == Darwin || $${CARGO_BUILD_TARGET:-} == *-apple-darwin ]] || { \
+	  echo 'make mac: run it on a Mac, or set CARGO_BUILD_TARGET to an Apple target whose toolchain you have installed.' >&2; exit 1; }
+	@$(need-build)
+	@$(release)
+
+demo: ## three tasks over 240,000 rows in SQLite files: no server needed
+	@scripts/demo
+
+demo-rabbitmq: ## the same between MariaDB/MySQL and PostgreSQL, over RabbitMQ
+	@scripts/demo rabbitmq
+
+services: ## find or start RabbitMQ, MariaDB and PostgreSQL on loopback
+	@scripts/services up
+
+services-down: ## stop what `make services` started
+	@scripts/services down
+
+test: ## start the services, then run every test
+	@$(need-build)
+	scripts/services up
+	cargo test --locked
+
+lint: ## formatting, clippy, licences and sources of dependencies, shell scripts
+	@$(need-build)
+	cargo fmt --check
+	cargo clippy --all-targets --locked -- -D warnings
+	@$(call if-installed,cargo-deny,cargo deny --locked check bans licenses sources,cargo install cargo-deny --locked)
+	@$(call if-installed,shellcheck,shellcheck $(SCRIPTS),apt install shellcheck)
+
+# Not part of `lint`: it needs the network, and an advisory that is published today must not fail
+# a commit that was good yesterday.
+deny: ## check dependencies, security advisories included (needs cargo-deny and the network)
+	@command -v cargo-deny >/dev/null || { \
+	  echo 'make deny: cargo-deny is missing: install it with `cargo install cargo-deny --locked` (it takes some minutes to build).' >&2; exit 1; }
+	cargo deny --locked check
+
+bench: ## measure against the databases' own tools; writes bench/RESULTS.md
+	@$(need-build)
+	@bench/run
+
+define need-build
+command -v cargo >/dev/null || { \
+  echo 'cargo is missing: install Rust 1.88 or newer from https://rustup.rs, then try again.' >&2; exit 1; }; \
+command -v cc >/dev/null || { \
+  echo "a C compiler is missing (SQLite is built in): install gcc, on Debian with 'apt install gcc libc6-dev'." >&2; exit 1; }
+endef
+
+# GNU make 3.81, as Macs have it, knows no .SHELLFLAGS: hence && throughout.
+define release
+echo 'cargo build --release --locked --bins' && cargo build --release --locked --bins && \
+mkdir -p $(DIST) && for name in $(BINARIES); do \
+  cp "$${CARGO_TARGET_DIR:-target}/$${CARGO_BUILD_TARGET:-}/release/$$name" $(DIST)/ || exit 1; done && \
+echo && ls -l $(addprefix $(DIST)/,$(BINARIES)) && \
+echo 'Run one beside etc/:  cd $(DIST) && ./goshift -c ../etc/ -e local -id 5'
+endef
+
+# if-installed TOOL,COMMAND,HOW: a tool that a fresh clone may lack is no reason to fail it; the
+# output says that it was left out.
+define if-installed
+if command -v $(1) >/dev/null; then echo '$(2)'; $(2); \
+else echo 'left out: $(1) is not installed ($(3))'; fi
+endef
