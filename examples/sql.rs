@@ -44,7 +44,9 @@ fn find(settings: &Settings, place: &str) -> Result<(String, ConnectionConfig)> 
         ["from", engine, key] => (Side::From, *engine, *key),
         ["to", engine, key] => (Side::To, *engine, *key),
         _ => {
-            return Err(format!("{place}: write task_meta, from.ENGINE.KEY or to.ENGINE.KEY").into());
+            return Err(
+                format!("{place}: write task_meta, from.ENGINE.KEY or to.ENGINE.KEY").into()
+            );
         }
     };
     let connection = settings.connection_by_key(side, engine, key).map_err(explained)?;

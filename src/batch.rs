@@ -157,9 +157,14 @@ pub struct BatchReceiver {
 }
 
 /// A channel of one lane, which holds at most `limit` bytes that the writer has not taken, or
-/// one payload if that alone is larger. The end gets through only while `fence` is open; `pulse`
-/// beats with every payload.
-pub fn channel(limit: usize, fence: Fence, pulse: Pulse) -> (BatchSender, BatchReceiver) {
+/// one payload if that alone is larger.
+pub fn channel(limit: usize) -> (BatchSender, BatchReceiver) {
+    fenced_channel(limit, Fence::always(), Pulse::default())
+}
+
+/// A [`channel`] whose end gets through only while `fence` is open; `pulse` beats with every
+/// payload.
+pub fn fenced_channel(limit: usize, fence: Fence, pulse: Pulse) -> (BatchSender, BatchReceiver) {
     let limit = limit.clamp(BATCH_BYTES, u32::MAX as usize);
     let (sender, receiver) = mpsc::channel(64);
     let budget = Arc::new(Semaphore::new(limit));
@@ -234,9 +239,7 @@ impl BatchReceiver {
                 Err(Error::new(Kind::LeaseLost, "the lease may have run out: not committed"))
             }
             Some(Message::End) => Ok(None),
-            None => {
-                Err(Error::new(Kind::Cancelled, "the reader stopped before the shard's end"))
-            }
+            None => Err(Error::new(Kind::Cancelled, "the reader stopped before the shard's end")),
         }
     }
 
@@ -265,10 +268,6 @@ impl BatchReceiver {
 mod tests {
     use super::*;
 
-    fn channel(limit: usize) -> (BatchSender, BatchReceiver) {
-        super::channel(limit, Fence::always(), Pulse::default())
-    }
-
     #[test]
     fn cells_come_back_as_pushed() {
         let mut batch = Batch::new(2);
@@ -296,7 +295,7 @@ mod tests {
     #[tokio::test]
     async fn behind_a_closed_fence_there_is_no_end() {
         let fence = Fence::until(std::time::Instant::now());
-        let (sender, mut receiver) = super::channel(1, fence, Pulse::default());
+        let (sender, mut receiver) = fenced_channel(1, fence, Pulse::default());
         sender.finish().await.unwrap();
         assert_eq!(receiver.next().await.unwrap_err().kind(), Kind::LeaseLost);
     }

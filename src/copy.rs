@@ -40,7 +40,7 @@ pub async fn shard(
     loop {
         let pulse = Pulse::default();
         let (sender, receiver) =
-            batch::channel(limits.buffer, limits.fence.clone(), pulse.clone());
+            batch::fenced_channel(limits.buffer, limits.fence.clone(), pulse.clone());
         let copied = tokio::select! {
             (read, written) = async {
                 tokio::join!(

@@ -6,6 +6,7 @@ use std::time::{Duration, SystemTime};
 
 use uuid::Uuid;
 
+use crate::checksum::checksum;
 use crate::config::Settings;
 use crate::config::sections::QueueKind;
 use crate::error::{Error, Result};
@@ -58,7 +59,7 @@ impl Submitter {
     /// When the ledger refuses it. A broker that does not confirm is only a warning.
     pub async fn submit(&self, run: &NewRun) -> Result<Submitted> {
         let submitted = self.ledger.submit(run).await?;
-        if submitted.new {
+        if submitted.new || submitted.hurried {
             let delay = Duration::from_millis(run.delay_ms.max(0) as u64);
             self.wake(run.task_id, submitted.run_id, run.priority, delay).await;
         }
@@ -87,7 +88,7 @@ impl Submitter {
                 }
             };
             outcome = entered(run, &submitted);
-            if submitted.new {
+            if submitted.new || submitted.hurried {
                 at_once.push((run, submitted.run_id));
             }
             all.push(submitted);
@@ -141,6 +142,24 @@ impl Submitter {
     }
 }
 
+/// Who submitted an event that does not say.
+pub const STRANGER: &str = "an AMQP client";
+
+/// A caller's key as the ledger keeps it: each task has its own, and none is too long.
+pub fn dedup_key(task_id: i64, key: &str) -> String {
+    let full = format!("{task_id}:{key}");
+    if full.chars().count() <= 150 {
+        full
+    } else {
+        format!("{task_id}:#{:032x}", checksum(key.as_bytes()))
+    }
+}
+
+/// The key of a message that brought an event without one.
+pub fn message_key(task_id: i64, message_id: &str) -> String {
+    dedup_key(task_id, &format!("message:{message_id}"))
+}
+
 /// A run as an event asks for it.
 ///
 /// # Errors
@@ -177,9 +196,10 @@ pub fn from_event(event: &Event, message_id: Option<&str>) -> Result<NewRun> {
         // A message that the broker delivers again must not become a second run.
         dedup_key: event
             .dedup_key
-            .clone()
-            .or_else(|| message_id.filter(|id| !id.is_empty()).map(|id| format!("message:{id}"))),
-        submitted_by: event.submitted_by.clone().or_else(|| Some("an AMQP client".to_owned())),
+            .as_ref()
+            .map(|key| dedup_key(event.task_id, key))
+            .or_else(|| message_id.map(|id| message_key(event.task_id, id))),
+        submitted_by: event.submitted_by.clone().or_else(|| Some(STRANGER.to_owned())),
         rerun_of: None,
     })
 }

@@ -12,11 +12,10 @@ use crate::batch::{self, Batch, BatchReceiver, Payload, WireFormat};
 use crate::checksum::checksum;
 use crate::config::{Settings, Side};
 use crate::error::{Error, Result};
-use crate::fence::{Fence, Pulse};
 use crate::plan::check::bool_digit;
-use crate::plugin::{self, KeyRange, ReadPlan, Reader};
+use crate::plugin::{self, KeyRange, ReadPlan, Reader, WriteColumn};
 use crate::run::Route;
-use crate::schema::LogicalType;
+use crate::schema::{Column, LogicalType};
 use crate::task::TaskMeta;
 
 /// Rows and checksum of one side.
@@ -66,20 +65,23 @@ pub async fn compare(
     let config =
         settings.connection(Side::To, engine.names(), task.to.app.trim(), task.to.db.trim())?;
     let target_reader = engine.reader(&config, 1).await?;
-    let forms: Arc<[Form]> = read
-        .read_columns()
-        .zip(&write.columns)
-        .map(|(from, column)| {
-            Form::choose(&from.logical, &write.schema.columns[column.target].logical)
-        })
-        .collect();
+    // Where values of any type may stand in any column, they are compared with their types.
+    let format = match read.format {
+        WireFormat::SqliteValues => WireFormat::SqliteValues,
+        WireFormat::Canonical | WireFormat::PostgresBinary => WireFormat::Canonical,
+    };
+    let form = |(from, column): (&Column, &WriteColumn)| match format {
+        WireFormat::SqliteValues => Form::Plain,
+        _ => Form::choose(&from.logical, &write.schema.columns[column.target].logical),
+    };
+    let forms: Arc<[Form]> = read.read_columns().zip(&write.columns).map(form).collect();
     let source = ReadPlan {
         schema: Arc::clone(&read.schema),
         columns: read.columns.clone(),
         split: Vec::new(),
         filter: read.filter.clone(),
         shard_rows: read.shard_rows,
-        format: WireFormat::Canonical,
+        format,
     };
     let target = ReadPlan {
         schema: Arc::clone(&write.schema),
@@ -87,7 +89,7 @@ pub async fn compare(
         split: Vec::new(),
         filter: None,
         shard_rows: read.shard_rows,
-        format: WireFormat::Canonical,
+        format,
     };
     let (source, target) = tokio::try_join!(
         side(Arc::clone(&route.reader), source, Arc::clone(&forms), buffer),
@@ -102,7 +104,7 @@ async fn side(
     forms: Arc<[Form]>,
     buffer: usize,
 ) -> Result<Sum> {
-    let (sender, receiver) = batch::channel(buffer, Fence::always(), Pulse::default());
+    let (sender, receiver) = batch::channel(buffer);
     // Hashing on a task of its own, so that both cores work.
     let hashing = tokio::spawn(sum_up(receiver, forms));
     reader.read(&plan, &KeyRange::All, sender).await?;

@@ -3,8 +3,6 @@
 //! The ledger says which runs are dead; the broker's dead queue also holds messages that never
 //! became a run.
 
-use std::collections::HashMap;
-
 use serde_json::json;
 use uuid::Uuid;
 
@@ -21,19 +19,17 @@ use crate::task::Params;
 pub(super) async fn list(
     settings: &Settings,
     ledger: &Ledger,
-    task: Option<i64>,
-    limit: usize,
+    which: &Which,
     json: bool,
 ) -> Result<()> {
-    let runs = dead_runs(ledger, task, limit).await?;
+    let runs = dead_runs(ledger, which).await?;
     let messages = match submit::broker(settings)? {
-        Some(config) => list_dead(&config, limit).await?,
+        Some(config) => list_dead(&config, which.limit).await?,
         None => Vec::new(),
     };
     let mut strangers = Vec::new();
     for message in messages {
-        let wanted = task.is_none() || message.task_id == task;
-        if wanted && !is_known(ledger, &message).await? {
+        if which.matches(message.task_id) && !is_known(ledger, &message).await? {
             strangers.push(message);
         }
     }
@@ -76,64 +72,111 @@ pub(super) async fn list(
     if json { Ok(()) } else { table.print() }
 }
 
-/// Enters a new run for each dead one, linked to it. A second call finds them rerun already.
+/// Enters a new run for each dead one, linked to it, and tells `entered` of each. What is refused
+/// stays dead and does not stop the others; the first refusal is returned at the end.
 pub(super) async fn rerun(
     settings: &Settings,
     ledger: &Ledger,
     submitter: &Submitter,
-    task: Option<i64>,
-    limit: usize,
+    which: &Which,
+    mut entered: impl FnMut(i64, Uuid) -> Result<()>,
 ) -> Result<Vec<Uuid>> {
-    let mut entered = Vec::new();
-    let mut settled: HashMap<Uuid, ()> = HashMap::new();
-    for row in dead_runs(ledger, task, limit).await? {
-        let submitted = submitter.submit(&again(&row)?).await.map_err(|error| {
-            error.context(format!("task {}, dead run {}", row.task_id, row.run_id))
-        })?;
-        entered.push(submitted.run_id);
-        settled.insert(row.run_id, ());
-    }
-    let Some(config) = submit::broker(settings)? else { return Ok(entered) };
-    // First the new run, then the acknowledgement: a crash in between leaves a dead message whose
-    // run has been rerun, which the unique key absorbs.
-    let left = limit.saturating_sub(entered.len());
-    let wanted = |message: &DeadMessage| match message.run_id {
-        Some(run_id) if settled.contains_key(&run_id) => true,
-        _ => left > 0 && message.task_id.is_some() && (task.is_none() || message.task_id == task),
-    };
-    for (message, answer) in take_dead(&config, wanted, limit.saturating_add(settled.len())).await?
-    {
-        if is_known(ledger, &message).await? {
-            if is_settled(ledger, &message).await? {
-                answer.ack().await;
-            } else {
-                answer.requeue().await;
-            }
-            continue;
-        }
-        let run = Event::parse(&message.body)
-            .and_then(|event| submit::from_event(&event, message.message_id.as_deref()));
-        match run {
-            Ok(run) => {
-                let submitted = submitter.submit(&run).await;
-                match submitted {
-                    Ok(submitted) => {
-                        entered.push(submitted.run_id);
-                        answer.ack().await;
-                    }
-                    Err(error) => {
-                        answer.requeue().await;
-                        return Err(error.context("a dead message"));
-                    }
-                }
+    let mut runs = Vec::new();
+    let mut refused = None;
+    for row in dead_runs(ledger, which).await? {
+        match submitter.submit(&again(&row)?).await {
+            Ok(submitted) => {
+                entered(row.task_id, submitted.run_id)?;
+                runs.push(submitted.run_id);
             }
             Err(error) => {
-                tracing::warn!(%error, "a dead message stays");
-                answer.requeue().await;
+                let error = error.context(format!("task {}, dead run {}", row.task_id, row.run_id));
+                show::notice(&format!("not rerun: {error}"));
+                refused = refused.or(Some(error));
             }
         }
     }
-    Ok(entered)
+    // First the new run, then the acknowledgement: a crash in between leaves a dead message whose
+    // run has been rerun; the next call finds it settled.
+    if let Some(config) = submit::broker(settings)? {
+        let wanted = |message: &DeadMessage| {
+            message.run_id.is_some()
+                || (message.task_id.is_some() && which.matches(message.task_id))
+        };
+        for (message, answer) in take_dead(&config, wanted, which.limit).await? {
+            match resubmit(ledger, submitter, &message).await {
+                Ok(Settled::Stays) => answer.requeue().await,
+                Ok(Settled::Done) => answer.ack().await,
+                Ok(Settled::Entered(task_id, run_id)) => {
+                    answer.ack().await;
+                    entered(task_id, run_id)?;
+                    runs.push(run_id);
+                }
+                Err(error) => {
+                    answer.requeue().await;
+                    show::notice(&format!("a dead message stays: {error}"));
+                    refused = refused.or(Some(error));
+                }
+            }
+        }
+    }
+    runs.dedup();
+    match refused {
+        Some(error) => Err(error),
+        None => Ok(runs),
+    }
+}
+
+/// Which dead runs and messages are meant.
+#[derive(Debug, Clone)]
+pub(super) struct Which {
+    /// Only this task's.
+    pub task: Option<i64>,
+    /// At most this many.
+    pub limit: usize,
+}
+
+impl Which {
+    fn matches(&self, task: Option<i64>) -> bool {
+        self.task.is_none() || self.task == task
+    }
+}
+
+/// What became of a dead message.
+enum Settled {
+    /// Its run is dead still.
+    Stays,
+    /// Its run needs nothing more.
+    Done,
+    /// It never became a run, and has now.
+    Entered(i64, Uuid),
+}
+
+async fn resubmit(
+    ledger: &Ledger,
+    submitter: &Submitter,
+    message: &DeadMessage,
+) -> Result<Settled> {
+    if let Some(run_id) = message.run_id
+        && ledger.exists(run_id).await?
+    {
+        let run = ledger.run(run_id).await?;
+        let is_dead = run.state == State::Failed.name() && run.rerun_by.is_none();
+        return Ok(if is_dead { Settled::Stays } else { Settled::Done });
+    }
+    let event = Event::parse(&message.body)?;
+    let run = submit::from_event(&event, message.message_id.as_deref())?;
+    let submitted = submitter.submit(&run).await?;
+    Ok(Settled::Entered(run.task_id, submitted.run_id))
+}
+
+/// The run to repeat when somebody asks to repeat this one: the last of its reruns.
+pub(super) async fn latest(ledger: &Ledger, run_id: Uuid) -> Result<RunRow> {
+    let mut row = ledger.run(run_id).await?;
+    while let Some(next) = row.rerun_by.as_deref().and_then(|id| id.parse().ok()) {
+        row = ledger.run(next).await?;
+    }
+    Ok(row)
 }
 
 /// A new run that repeats an old one.
@@ -156,8 +199,10 @@ pub(super) fn again(row: &RunRow) -> Result<NewRun> {
     })
 }
 
-async fn dead_runs(ledger: &Ledger, task: Option<i64>, limit: usize) -> Result<Vec<RunRow>> {
-    ledger.runs(&RunFilter { task_id: task, dead: true, limit, ..RunFilter::default() }).await
+async fn dead_runs(ledger: &Ledger, which: &Which) -> Result<Vec<RunRow>> {
+    let filter =
+        RunFilter { task_id: which.task, dead: true, limit: which.limit, ..RunFilter::default() };
+    ledger.runs(&filter).await
 }
 
 /// Whether the message belongs to a run in the ledger.
@@ -166,15 +211,4 @@ async fn is_known(ledger: &Ledger, message: &DeadMessage) -> Result<bool> {
         Some(run_id) => ledger.exists(run_id).await,
         None => Ok(false),
     }
-}
-
-/// Whether the message's run needs nothing more: it has been rerun, or is not dead.
-async fn is_settled(ledger: &Ledger, message: &DeadMessage) -> Result<bool> {
-    let Some(run_id) = message.run_id else { return Ok(false) };
-    let row = ledger.run(run_id).await?;
-    if row.state != State::Failed.name() {
-        return Ok(true);
-    }
-    let dead = dead_runs(ledger, Some(row.task_id), usize::MAX >> 33).await?;
-    Ok(dead.iter().all(|other| other.run_id != run_id))
 }

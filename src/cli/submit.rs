@@ -11,12 +11,13 @@ use clap::Parser;
 use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
-use super::{Common, dead, show};
+use super::dead::{self, Which};
+use super::{Common, show};
 use crate::config::Settings;
 use crate::error::{Error, Result};
 use crate::event::Priority;
 use crate::ledger::{Ledger, NewRun, State, Submitted};
-use crate::submit::Submitter;
+use crate::submit::{Submitter, dedup_key};
 use crate::task::{Mode, Params};
 use crate::telemetry;
 
@@ -101,12 +102,13 @@ async fn run(arguments: Arguments) -> Result<ExitCode> {
     let _logs = telemetry::start("goshift-submit", &settings.log, true)?;
     let ledger = Ledger::open(&settings).await?;
     if arguments.list_dead {
-        dead::list(&settings, &ledger, arguments.task, arguments.limit, arguments.json).await?;
+        dead::list(&settings, &ledger, &arguments.which(), arguments.json).await?;
         return Ok(ExitCode::SUCCESS);
     }
     let submitter = Submitter::open(&settings, ledger.clone(), "goshift-submit")?;
     let submitted = if arguments.rerun_dead {
-        dead::rerun(&settings, &ledger, &submitter, arguments.task, arguments.limit).await?
+        let print = |task_id, run_id| arguments.print(task_id, run_id, true);
+        dead::rerun(&settings, &ledger, &submitter, &arguments.which(), print).await?
     } else {
         let runs = arguments.runs(&ledger).await?;
         let print = |run: &NewRun, entered: &Submitted| {
@@ -115,12 +117,6 @@ async fn run(arguments: Arguments) -> Result<ExitCode> {
         let submitted = submitter.submit_all(&runs, print).await?;
         submitted.into_iter().map(|entered| entered.run_id).collect()
     };
-    if arguments.rerun_dead {
-        for run_id in &submitted {
-            let row = ledger.run(*run_id).await?;
-            arguments.print(row.task_id, *run_id, true)?;
-        }
-    }
     if arguments.wait {
         return wait(&settings, &ledger, &submitted).await;
     }
@@ -146,10 +142,14 @@ impl Arguments {
         }
     }
 
+    fn which(&self) -> Which {
+        Which { task: self.task, limit: self.limit }
+    }
+
     /// Everything to submit, checked before anything is submitted.
     async fn runs(&self, ledger: &Ledger) -> Result<Vec<NewRun>> {
         if let Some(run_id) = self.rerun {
-            return Ok(vec![dead::again(&ledger.run(run_id).await?)?]);
+            return Ok(vec![dead::again(&dead::latest(ledger, run_id).await?)?]);
         }
         let params = self.params()?;
         let mode = match &self.mode {
@@ -171,7 +171,7 @@ impl Arguments {
                 params: params.clone(),
                 priority: self.priority,
                 delay_ms: self.delay.map_or(0, |delay| delay.as_millis() as i64),
-                dedup_key: self.dedup_key.as_ref().map(|key| format!("{task_id}:{key}")),
+                dedup_key: self.dedup_key.as_ref().map(|key| dedup_key(task_id, key)),
                 submitted_by: Some(show::who()),
                 rerun_of: None,
             });

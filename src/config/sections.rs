@@ -102,7 +102,8 @@ impl KnownKeys for WorkerSettings {
         "max_attempts",
         "max_rescues",
         "max_lanes",
-        "lane_buffer", "stall",
+        "lane_buffer",
+        "stall",
         "grace",
     ];
 }

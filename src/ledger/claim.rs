@@ -207,16 +207,18 @@ impl Ledger {
     /// can't be reached.
     pub async fn renew(&self, claim: &Claim, lease: Duration) -> Result<bool> {
         let renewed = self
-            .query(
-                "UPDATE goshift_run SET lease_until = {now_plus} \
+            .answer(
+                "renewing a lease",
+                self.query(
+                    "UPDATE goshift_run SET lease_until = {now_plus} \
                  WHERE run_id = ? AND epoch = ? AND state = 'running'",
+                )
+                .bind(lease.as_millis() as i64)
+                .bind(claim.run_id.to_string())
+                .bind(claim.epoch)
+                .execute(&self.pool),
             )
-            .bind(lease.as_millis() as i64)
-            .bind(claim.run_id.to_string())
-            .bind(claim.epoch)
-            .execute(&self.pool)
-            .await
-            .map_err(|error| self.failure("renewing a lease", error))?;
+            .await?;
         if renewed.rows_affected() == 0 {
             return Err(lease_lost(claim));
         }

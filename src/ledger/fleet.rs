@@ -72,13 +72,15 @@ impl Ledger {
     /// When the ledger can't be written.
     pub async fn forget_worker(&self, worker: &str) -> Result<()> {
         const DAY_MS: i64 = 24 * 3600 * 1000;
-        self.query("DELETE FROM goshift_worker WHERE worker = ? OR heartbeat_at < {now_plus}")
-            .bind(worker)
-            .bind(-DAY_MS)
-            .execute(&self.pool)
-            .await
-            .map(|_| ())
-            .map_err(|error| self.failure("removing a worker", error))
+        self.answer(
+            "removing a worker",
+            self.query("DELETE FROM goshift_worker WHERE worker = ? OR heartbeat_at < {now_plus}")
+                .bind(worker)
+                .bind(-DAY_MS)
+                .execute(&self.pool),
+        )
+        .await
+        .map(|_| ())
     }
 
     /// All workers; one whose heartbeat is older than `lease` is `lost`.
@@ -87,14 +89,16 @@ impl Ledger {
     /// When the ledger can't be read.
     pub async fn workers(&self, lease: Duration) -> Result<Vec<WorkerRow>> {
         let rows = self
-            .query(
-                "SELECT worker, host, pid, version, state, concurrency, running, \
+            .answer(
+                "reading workers",
+                self.query(
+                    "SELECT worker, host, pid, version, state, concurrency, running, \
                  {text:started_at} AS started, {text:heartbeat_at} AS heartbeat, \
                  {ms_until:heartbeat_at} AS age_ms FROM goshift_worker ORDER BY worker",
+                )
+                .fetch_all(&self.pool),
             )
-            .fetch_all(&self.pool)
-            .await
-            .map_err(|error| self.failure("reading workers", error))?;
+            .await?;
         let read = |row| {
             let silent = -get::<i64>(row, "age_ms")? > lease.as_millis() as i64;
             Ok::<_, sqlx::Error>(WorkerRow {

@@ -14,7 +14,7 @@ pub struct RunRow {
     pub run_id: Uuid,
     /// Its task.
     pub task_id: i64,
-    /// Its mode.
+    /// Its mode; empty for the task's own.
     pub mode: String,
     /// Its state.
     pub state: String,
@@ -36,6 +36,8 @@ pub struct RunRow {
     pub finished_at: Option<String>,
     /// The run this one repeats.
     pub rerun_of: Option<String>,
+    /// The run that repeats this one.
+    pub rerun_by: Option<String>,
     /// Params of this run only.
     pub params: Option<String>,
     /// Why it failed or waits.
@@ -53,6 +55,8 @@ pub struct ActiveRun {
     pub state: String,
     /// Who holds it.
     pub worker: Option<String>,
+    /// Who asked for it.
+    pub submitted_by: Option<String>,
     /// Milliseconds until its lease ends; negative once it has.
     pub lease_ms: Option<i64>,
 }
@@ -84,9 +88,9 @@ pub struct TransitionRow {
     pub reason: Option<String>,
 }
 
-const RUN_COLUMNS: &str = "run_id, task_id, COALESCE(NULLIF(mode, ''), 'init') AS mode, state, attempt, worker, rows_done, shards_done, \
+const RUN_COLUMNS: &str = "run_id, task_id, mode, state, attempt, worker, rows_done, shards_done, \
      shards_total, {text:submitted_at} AS submitted, {text:started_at} AS started, \
-     {text:finished_at} AS finished, rerun_of, params, reason, remedy";
+     {text:finished_at} AS finished, rerun_of, rerun_by, params, reason, remedy";
 
 /// Which runs to list.
 #[derive(Debug, Clone, Default)]
@@ -95,7 +99,7 @@ pub struct RunFilter {
     pub task_id: Option<i64>,
     /// Only in this state.
     pub state: Option<String>,
-    /// Failed runs that no later run repeats.
+    /// Only dead ones: failed, dead-lettered and not repeated yet.
     pub dead: bool,
     /// At most this many.
     pub limit: usize,
@@ -115,10 +119,7 @@ impl Ledger {
             conditions.push("state = ?");
         }
         if filter.dead {
-            conditions.push(
-                "state = 'failed' AND NOT EXISTS (SELECT 1 FROM goshift_run again \
-                 WHERE again.rerun_of = goshift_run.run_id)",
-            );
+            conditions.push("state = 'failed' AND dead_letter > 0 AND rerun_by IS NULL");
         }
         let mut query = self.query(&format!(
             "SELECT {RUN_COLUMNS} FROM goshift_run WHERE {} \
@@ -179,11 +180,12 @@ impl Ledger {
                 run_id: parse_id(&get::<String>(&row, "run_id")?)?,
                 state: get(&row, "state")?,
                 worker: get(&row, "worker")?,
+                submitted_by: get(&row, "submitted_by")?,
                 lease_ms: get(&row, "lease_ms")?,
             })
         };
         self.query(
-            "SELECT run_id, state, worker, {ms_until:lease_until} AS lease_ms FROM goshift_run \
+            "SELECT run_id, state, worker, submitted_by, {ms_until:lease_until} AS lease_ms FROM goshift_run \
              WHERE active_task = ?",
         )
         .bind(task_id)
@@ -236,6 +238,7 @@ fn read_run(row: &AnyRow) -> Result<RunRow, sqlx::Error> {
         started_at: get(row, "started")?,
         finished_at: get(row, "finished")?,
         rerun_of: get(row, "rerun_of")?,
+        rerun_by: get(row, "rerun_by")?,
         params: get(row, "params")?,
         reason: get(row, "reason")?,
         remedy: get(row, "remedy")?,

@@ -265,15 +265,17 @@ impl Ledger {
     /// Kind `Usage` for an unknown run.
     pub async fn progress(&self, run_id: Uuid) -> Result<Progress> {
         let row = self
-            .query(
-                "SELECT state, rows_done, rows_estimated, shards_done, shards_total, \
+            .answer(
+                "reading a run",
+                self.query(
+                    "SELECT state, rows_done, rows_estimated, shards_done, shards_total, \
                  {bigint:split_done} AS split_done, reason, remedy \
                  FROM goshift_run WHERE run_id = ?",
+                )
+                .bind(run_id.to_string())
+                .fetch_optional(&self.pool),
             )
-            .bind(run_id.to_string())
-            .fetch_optional(&self.pool)
-            .await
-            .map_err(|error| self.failure("reading a run", error))?
+            .await?
             .ok_or_else(|| Error::usage(format!("there is no run {run_id}")))?;
         let count = |column| get::<i64>(&row, column).map(|n| n.max(0) as u64);
         let read = || {

@@ -38,6 +38,8 @@ pub struct Submitted {
     pub run_id: Uuid,
     /// Whether it was entered now; otherwise the submission joined a run that was there.
     pub new: bool,
+    /// Whether the run that was joined is due earlier now, or more urgent.
+    pub hurried: bool,
 }
 
 impl Ledger {
@@ -62,13 +64,23 @@ impl Ledger {
                 .with_remedy("set its online_status to 1 to run it")
                 .into());
         }
-        if let Some(existing) = self.existing(&mut tx, run).await? {
-            return Ok(Submitted { run_id: existing, new: false });
+        let submitted = match self.existing(&mut tx, run).await? {
+            Some(joined) => joined,
+            None => {
+                let run_id = run.run_id.unwrap_or_else(Uuid::now_v7);
+                self.insert(&mut tx, run, run_id).await?;
+                Submitted { run_id, new: true, hurried: false }
+            }
+        };
+        if let Some(old) = run.rerun_of {
+            self.query("UPDATE goshift_run SET rerun_by = ? WHERE run_id = ?")
+                .bind(submitted.run_id.to_string())
+                .bind(old.to_string())
+                .execute(&mut *tx)
+                .await?;
         }
-        let run_id = run.run_id.unwrap_or_else(Uuid::now_v7);
-        self.insert(&mut tx, run, run_id).await?;
         tx.commit().await?;
-        Ok(Submitted { run_id, new: true })
+        Ok(submitted)
     }
 
     /// The run that this submission is the same as.
@@ -76,14 +88,15 @@ impl Ledger {
         &self,
         tx: &mut Transaction<'static, Any>,
         run: &NewRun,
-    ) -> Result<Option<Uuid>, Attempt> {
+    ) -> Result<Option<Submitted>, Attempt> {
         let row = self
             .query(
                 "SELECT run_id, task_id, mode, params, pending_task, dedup_key FROM goshift_run \
-                 WHERE dedup_key = ? OR pending_task = ? \
+                 WHERE (dedup_key = ? AND task_id = ?) OR pending_task = ? \
                  ORDER BY CASE WHEN dedup_key = ? THEN 0 ELSE 1 END LIMIT 1",
             )
             .bind(run.dedup_key.as_deref())
+            .bind(run.task_id)
             .bind(run.task_id)
             .bind(run.dedup_key.as_deref())
             .fetch_optional(&mut **tx)
@@ -93,7 +106,7 @@ impl Ledger {
         let same_key =
             run.dedup_key.is_some() && get::<Option<String>>(&row, "dedup_key")? == run.dedup_key;
         if same_key {
-            return Ok(Some(run_id));
+            return Ok(Some(Submitted { run_id, new: false, hurried: false }));
         }
         let params = get::<Option<String>>(&row, "params")?.unwrap_or_default();
         if get::<String>(&row, "mode")? != run.mode || params != params_text(run) {
@@ -104,7 +117,36 @@ impl Ledger {
             .with_remedy(format!("wait for it, or stop it with `goshift cancel {run_id}`"))
             .into());
         }
-        Ok(Some(run_id))
+        self.join(tx, run, run_id).await.map(Some)
+    }
+
+    /// Lets a submission join the task's pending run, which then is due no later and no less
+    /// urgent than the submission asks for, and known by its key.
+    async fn join(
+        &self,
+        tx: &mut Transaction<'static, Any>,
+        run: &NewRun,
+        run_id: Uuid,
+    ) -> Result<Submitted, Attempt> {
+        let hurried = self
+            .query(
+                "UPDATE goshift_run SET due_at = {now_plus}, priority = CASE WHEN priority < ? THEN ? ELSE priority END \
+                 WHERE run_id = ? AND state = 'submitted' AND (due_at > {now_plus} OR priority < ?)",
+            )
+            .bind(run.delay_ms.max(0))
+            .bind(run.priority.rank())
+            .bind(run.priority.rank())
+            .bind(run_id.to_string())
+            .bind(run.delay_ms.max(0))
+            .bind(run.priority.rank())
+            .execute(&mut **tx)
+            .await?;
+        self.query("UPDATE goshift_run SET dedup_key = ? WHERE run_id = ? AND dedup_key IS NULL")
+            .bind(run.dedup_key.as_deref())
+            .bind(run_id.to_string())
+            .execute(&mut **tx)
+            .await?;
+        Ok(Submitted { run_id, new: false, hurried: hurried.rows_affected() > 0 })
     }
 
     async fn insert(
@@ -139,7 +181,7 @@ impl Ledger {
         .bind(run_id.to_string())
         .bind(run.task_id)
         .bind(State::Submitted.name())
-        .bind(run.submitted_by.as_deref())
+        .bind(run.submitted_by.as_ref().map(|who| format!("submitted by {who}")))
         .execute(&mut **tx)
         .await?;
         // While another run of the task is active, that one's state is what people want to see.
@@ -160,12 +202,14 @@ impl Ledger {
     /// # Errors
     /// When the ledger can't be written.
     pub async fn mark_published(&self, run_id: Uuid) -> Result<()> {
-        self.query("UPDATE goshift_run SET published_at = {now} WHERE run_id = ?")
-            .bind(run_id.to_string())
-            .execute(&self.pool)
-            .await
-            .map(|_| ())
-            .map_err(|error| self.failure("noting a publish", error))
+        self.answer(
+            "noting a publish",
+            self.query("UPDATE goshift_run SET published_at = {now} WHERE run_id = ?")
+                .bind(run_id.to_string())
+                .execute(&self.pool),
+        )
+        .await
+        .map(|_| ())
     }
 }
 

@@ -44,8 +44,10 @@ impl Ledger {
     /// When the ledger can't be read.
     pub async fn due(&self, overdue: Duration, limit: usize) -> Result<Vec<Due>> {
         let rows = self
-            .query(
-                "SELECT run_id, task_id FROM goshift_run WHERE \
+            .answer(
+                "looking for work",
+                self.query(
+                    "SELECT run_id, task_id FROM goshift_run WHERE \
                  (state IN ('submitted', 'retrying') AND due_at <= {now_plus} \
                   AND (published_at IS NULL OR published_at <= {now_plus}) \
                   AND NOT EXISTS (SELECT 1 FROM goshift_run active \
@@ -53,13 +55,13 @@ impl Ledger {
                    AND active.run_id <> goshift_run.run_id)) \
                  OR (state = 'running' AND (lease_until IS NULL OR lease_until < {now})) \
                  ORDER BY priority DESC, due_at LIMIT ?",
+                )
+                .bind(-(overdue.as_millis() as i64))
+                .bind(-(overdue.as_millis() as i64))
+                .bind(limit as i64)
+                .fetch_all(&self.pool),
             )
-            .bind(-(overdue.as_millis() as i64))
-            .bind(-(overdue.as_millis() as i64))
-            .bind(limit as i64)
-            .fetch_all(&self.pool)
-            .await
-            .map_err(|error| self.failure("looking for work", error))?;
+            .await?;
         let read = |row| {
             Ok::<_, sqlx::Error>(Due {
                 run_id: parse_id(&get::<String>(row, "run_id")?)?,
@@ -99,16 +101,18 @@ impl Ledger {
         limit: usize,
     ) -> Result<Vec<DeadRun>> {
         let rows = self
-            .query(
-                "SELECT run_id, task_id, priority, attempt, reason, remedy FROM goshift_run \
+            .answer(
+                "looking for dead runs",
+                self.query(
+                    "SELECT run_id, task_id, priority, attempt, reason, remedy FROM goshift_run \
                  WHERE state = 'failed' AND dead_letter = 1 AND finished_at < {now_plus} \
                  ORDER BY finished_at LIMIT ?",
+                )
+                .bind(-(older_than.as_millis() as i64))
+                .bind(limit as i64)
+                .fetch_all(&self.pool),
             )
-            .bind(-(older_than.as_millis() as i64))
-            .bind(limit as i64)
-            .fetch_all(&self.pool)
-            .await
-            .map_err(|error| self.failure("looking for dead runs", error))?;
+            .await?;
         let read = |row| {
             Ok::<_, sqlx::Error>(DeadRun {
                 run_id: parse_id(&get::<String>(row, "run_id")?)?,
@@ -130,12 +134,14 @@ impl Ledger {
     /// # Errors
     /// When the ledger can't be written.
     pub async fn mark_dead_published(&self, run_id: Uuid) -> Result<()> {
-        self.query("UPDATE goshift_run SET dead_letter = 2 WHERE run_id = ?")
-            .bind(run_id.to_string())
-            .execute(&self.pool)
-            .await
-            .map(|_| ())
-            .map_err(|error| self.failure("noting a dead message", error))
+        self.answer(
+            "noting a dead message",
+            self.query("UPDATE goshift_run SET dead_letter = 2 WHERE run_id = ?")
+                .bind(run_id.to_string())
+                .execute(&self.pool),
+        )
+        .await
+        .map(|_| ())
     }
 
     /// Cancels a run: at once if it waits, else its worker stops it at the next heartbeat.

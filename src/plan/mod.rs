@@ -102,6 +102,9 @@ impl Planner<'_> {
                 .map(|pair| WriteColumn {
                     target: pair.target,
                     from: read.schema.columns[pair.source].logical.clone(),
+                    same_native: self.from_engine == self.to_engine
+                        && read.schema.columns[pair.source].native
+                            == target.columns[pair.target].native,
                     check: pair.check,
                 })
                 .collect(),

@@ -137,6 +137,8 @@ pub struct WriteColumn {
     pub target: usize,
     /// The source's type, which says what the cells look like.
     pub from: LogicalType,
+    /// Whether source and target have the same native type of the same engine.
+    pub same_native: bool,
     /// What each cell must satisfy so that the target can't change it in silence.
     pub check: Check,
 }

@@ -36,8 +36,8 @@ pub trait Publisher: Send + Sync {
     /// in order.
     async fn publish_all(&self, events: &[Event]) -> Vec<Result<()>>;
 
-    /// Publishes so that the event arrives no later than `delay` from now, by the longest fixed
-    /// delay that is not longer; the receiver sends it on if it is early.
+    /// Publishes so that the event arrives about `delay` from now, by the longest fixed delay that
+    /// is not longer; the receiver sends it on if it is early.
     async fn publish_delayed(&self, event: &Event, delay: Duration) -> Result<()>;
 
     /// Puts the body into the dead queue with the reason in its headers.
@@ -66,6 +66,8 @@ pub struct Delivery {
     pub body: Vec<u8>,
     /// The AMQP `message_id`, if the publisher set one.
     pub message_id: Option<String>,
+    /// Whether the broker has delivered it before, perhaps to a worker that died.
+    pub redelivered: bool,
     /// The W3C `traceparent` header, if any.
     pub traceparent: Option<String>,
     /// The way to answer.
@@ -84,6 +86,6 @@ pub trait Consumer: Send {
     /// has agreed, or after a short time.
     async fn pause(&mut self);
 
-    /// Messages waiting in the task and retry queues; `None` when the broker can't say.
+    /// Messages waiting in the task queues; `None` when the broker can't say.
     async fn waiting(&self) -> Option<u64>;
 }

@@ -120,10 +120,11 @@ impl Work<'_> {
         let mut ranges = Vec::with_capacity(size);
         while ranges.len() < size {
             let cutting = cursor.next(self.route.reader.as_ref(), &self.route.plan.read);
-            let range = tokio::time::timeout(self.limits.stall, cutting).await.map_err(|_| {
-                Error::transient(format!("no answer to a split for {:?}", self.limits.stall))
-                    .with_remedy("is the split key indexed, and the source well?")
-            })??;
+            let range =
+                tokio::time::timeout(self.limits.stall, cutting).await.map_err(|_| {
+                    Error::transient(format!("no answer to a split for {:?}", self.limits.stall))
+                        .with_remedy("is the split key indexed, and the source well?")
+                })??;
             let Some(range) = range else { break };
             ranges.push(range);
             self.progress.cut();

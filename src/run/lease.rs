@@ -60,12 +60,7 @@ fn give_up(lease: Duration) -> Duration {
     lease - lease / 4
 }
 
-async fn renew_until_lost(
-    ledger: &Ledger,
-    claim: &Claim,
-    lease: Duration,
-    fence: &Fence,
-) -> Error {
+async fn renew_until_lost(ledger: &Ledger, claim: &Claim, lease: Duration, fence: &Fence) -> Error {
     let pause = LOOK.min(lease / 3);
     // Counted from before a claim or renewal was sent: the ledger's clock can only be later.
     let mut good_until = claim.claimed_at + give_up(lease);

@@ -8,9 +8,9 @@ use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use crate::config::{Settings, Side};
+use crate::copy::Limits;
 use crate::error::{Context, Error, Kind, Result};
 use crate::event::Priority;
-use crate::copy::Limits;
 use crate::fence::Fence;
 use crate::ledger::{Claim, Ending, Ledger, StoredShards};
 use crate::plan::{Plan, Planner};
@@ -198,7 +198,7 @@ impl Runner {
             tracing::warn!(task = claim.task_id, run = %claim.run_id, "{note}");
         }
         let explicit_insert = task.params.write_mode == Some(WriteMode::Insert);
-        let stored = self.resume(claim, &route, explicit_insert).await?;
+        let (stored, held_rows) = self.resume(claim, &route, explicit_insert).await?;
         let progress = Arc::new(Progress::default());
         let cut = stored.last.as_ref().map_or(0, |(number, _)| number + 1);
         progress.resume(stored.rows_done, stored.shards_done, cut);
@@ -219,25 +219,27 @@ impl Runner {
         if !complete {
             return Ok(None);
         }
-        self.check_count(&route, progress.rows()).await?;
+        let mut notes = route.plan.notes.clone();
+        notes.extend(self.check_count(&route, progress.rows(), held_rows).await?);
         route.writer.finish(&route.plan.write).await?;
         Ok(Some(Summary {
             rows: progress.rows(),
             bytes: progress.bytes(),
             shards: progress.shards_done(),
-            notes: route.plan.notes.clone(),
+            notes,
             ..Summary::default()
         }))
     }
 
-    /// What earlier attempts of the run have left. A task that was edited since, or a target that
+    /// What earlier attempts of the run have left, and whether the target held rows before, where
+    /// that matters for the final count. A task that was edited since, or a target that
     /// was dropped, makes the shards cut then worthless: they are cut again.
     async fn resume(
         &self,
         claim: &Claim,
         route: &Route,
         explicit_insert: bool,
-    ) -> Result<StoredShards> {
+    ) -> Result<(StoredShards, bool)> {
         let plan = &route.plan;
         let hash = plan.fingerprint(&route.from_address, &route.to_address);
         let mut stored = self.ledger.stored_shards(claim.run_id).await?;
@@ -257,19 +259,32 @@ impl Runner {
         plan.prepare(route.writer.as_ref(), explicit_insert || stored.last.is_some()).await?;
         let estimate = plan.read.schema.estimated_rows;
         self.ledger.note_plan(claim, &hash, estimate, restart).await?;
-        Ok(stored)
+        let held_rows = plan.count_rows
+            && (stored.last.is_some() || !route.writer.is_empty(&plan.write.schema.table).await?);
+        Ok((stored, held_rows))
     }
 
     /// Rows that share a key in the target overwrite each other in silence: where the source's
-    /// keys don't rule that out, fewer rows in the target than were copied give it away.
-    async fn check_count(&self, route: &Route, rows: u64) -> Result<()> {
+    /// keys don't rule that out, fewer rows in the target than were copied give it away. Rows that
+    /// were there before can hide it: then a note says so.
+    async fn check_count(
+        &self,
+        route: &Route,
+        rows: u64,
+        held_rows: bool,
+    ) -> Result<Option<String>> {
         if !route.plan.count_rows {
-            return Ok(());
+            return Ok(None);
         }
         let write = &route.plan.write;
         let held = route.writer.count(&write.schema.table).await?;
         if held >= rows {
-            return Ok(());
+            let note = format!(
+                "{} held rows before this run: counting can't rule out that some of the source's \
+                 rows share a key there. Compare both sides with `goshift verify`",
+                write.schema.table
+            );
+            return Ok(held_rows.then_some(note));
         }
         let key: Vec<_> = write
             .key

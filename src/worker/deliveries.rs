@@ -1,14 +1,16 @@
 //! What becomes of a message: a run, a later wake-up, or a dead letter.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::OwnedSemaphorePermit;
+use uuid::Uuid;
 
 use super::{Worker, pause};
 use crate::error::{Error, Kind, Result};
 use crate::event::Event;
 use crate::ledger::ClaimOutcome;
-use crate::queue::{DeadReason, Delivery};
+use crate::queue::{Acknowledge, DeadReason, Delivery, Publisher};
 use crate::submit;
 
 impl Worker {
@@ -20,7 +22,7 @@ impl Worker {
         slot: OwnedSemaphorePermit,
     ) -> Result<()> {
         let claimed = match Event::parse(&delivery.body) {
-            Ok(event) => self.claim_event(&event, delivery.message_id.as_deref()).await,
+            Ok(event) => self.claim_event(event, &delivery).await,
             Err(error) => Err(error),
         };
         match claimed {
@@ -31,72 +33,114 @@ impl Worker {
                 delivery.answer.ack().await;
                 self.start_run(claim, slot);
             }
-            Ok((event, ClaimOutcome::NotDue(ms))) => {
-                // It came early, by the longest fixed delay that was not too long: send it on.
-                if let (Some(publisher), Some(run_id)) = (self.submitter.publisher(), event.run_id)
-                {
-                    let wake = Event::wake(event.task_id, run_id, event.priority);
-                    let sent = publisher.publish_delayed(&wake, Duration::from_millis(ms)).await;
-                    if let Err(error) = sent {
-                        tracing::warn!(run = %run_id, %error, "a worker will find it in the ledger when due");
-                    }
-                }
-                delivery.answer.ack().await;
-            }
+            Ok((event, ClaimOutcome::NotDue(ms))) => self.send_on(&event, ms, delivery.answer),
             Ok((_, ClaimOutcome::Held | ClaimOutcome::Over | ClaimOutcome::Unknown)) => {
                 delivery.answer.ack().await;
             }
-            Err(error) if error.is_transient() => {
+            // The ledger's trouble is not the message's fault.
+            Err(error) if error.is_transient() || error.kind() == Kind::Internal => {
                 delivery.answer.requeue().await;
                 return Err(error);
             }
-            Err(error) => self.bury(delivery, error).await?,
+            Err(error) => self.bury(delivery, &error),
         }
         Ok(())
     }
 
-    /// Enters the event's run into the ledger if it is not there, and claims it.
+    /// Claims the event's run; enters it into the ledger if it is not there.
     async fn claim_event(
         &self,
-        event: &Event,
-        message_id: Option<&str>,
+        event: Event,
+        delivery: &Delivery,
     ) -> Result<(Event, ClaimOutcome)> {
-        let lease = self.settings.worker.lease;
         if let Some(run_id) = event.run_id {
-            let outcome = self.ledger.claim(run_id, &self.row.worker, lease).await?;
+            let outcome = self.claim(run_id).await?;
             if outcome != ClaimOutcome::Unknown {
-                return Ok((event.clone(), outcome));
+                return Ok((event, outcome));
             }
         }
-        let run = submit::from_event(event, message_id)?;
-        let submitted = self.ledger.submit(&run).await?;
-        let outcome = self.ledger.claim(submitted.run_id, &self.row.worker, lease).await?;
-        Ok((Event { run_id: Some(submitted.run_id), ..event.clone() }, outcome))
+        if self.is_known_repeat(&event, delivery).await? {
+            return Ok((event, ClaimOutcome::Held));
+        }
+        let message_id = delivery.message_id.as_deref().filter(|id| !id.is_empty());
+        let mut run = submit::from_event(&event, message_id)?;
+        let mut submitted = self.ledger.submit(&run).await?;
+        let mut outcome = self.claim(submitted.run_id).await?;
+        // A new message whose id was used before, as by a client that counts from 1 each day, is
+        // no repeat: only the broker's own flag tells one.
+        let by_message_id = event.dedup_key.is_none() && message_id.is_some();
+        if outcome == ClaimOutcome::Over && by_message_id && !delivery.redelivered {
+            tracing::warn!(
+                task = event.task_id,
+                "its message id was used before: entered as a new run"
+            );
+            run.dedup_key = None;
+            submitted = self.ledger.submit(&run).await?;
+            outcome = self.claim(submitted.run_id).await?;
+        }
+        Ok((Event { run_id: Some(submitted.run_id), ..event }, outcome))
     }
 
-    /// Puts a message that can never become a run into the dead queue.
-    async fn bury(&self, delivery: Delivery, error: Error) -> Result<()> {
-        if error.kind() == Kind::Internal {
-            tracing::error!(%error, "a message met a defect");
+    async fn claim(&self, run_id: Uuid) -> Result<ClaimOutcome> {
+        self.ledger.claim(run_id, &self.row.worker, self.settings.worker.lease).await
+    }
+
+    /// A message without any id that comes again after a worker died between its claim and its
+    /// acknowledgement: the run that it became is active.
+    async fn is_known_repeat(&self, event: &Event, delivery: &Delivery) -> Result<bool> {
+        let nameless =
+            event.run_id.is_none() && event.dedup_key.is_none() && delivery.message_id.is_none();
+        if !(nameless && delivery.redelivered) {
+            return Ok(false);
         }
-        let Some(publisher) = self.submitter.publisher() else { return Err(error) };
+        let active = self.ledger.active(event.task_id).await?;
+        let submitter = event.submitted_by.as_deref().unwrap_or(submit::STRANGER);
+        Ok(active.is_some_and(|run| run.submitted_by.as_deref() == Some(submitter)))
+    }
+
+    /// It came early, by the longest fixed delay that was not too long: sends it on. In the
+    /// background, since a broker that is silent must not hold up the worker.
+    fn send_on(&self, event: &Event, ms: u64, answer: Box<dyn Acknowledge>) {
+        let publisher = self.submitter.publisher().map(Arc::clone);
+        let wake = event.run_id.map(|run_id| Event::wake(event.task_id, run_id, event.priority));
+        self.runs.spawn(async move {
+            if let (Some(publisher), Some(wake)) = (publisher, wake) {
+                let sent = publisher.publish_delayed(&wake, Duration::from_millis(ms)).await;
+                if let Err(error) = sent {
+                    tracing::warn!(%error, "a worker will find the run in the ledger when it is due");
+                }
+            }
+            answer.ack().await;
+        });
+    }
+
+    /// Puts a message that can never become a run into the dead queue, in the background.
+    fn bury(&self, delivery: Delivery, error: &Error) {
         let reason = DeadReason {
             reason: error.to_string(),
             remedy: error.remedy().map(str::to_owned),
             attempts: 0,
         };
-        let buried =
-            publisher.publish_dead(&delivery.body, delivery.message_id.as_deref(), &reason).await;
-        match buried {
-            Ok(()) => {
-                tracing::warn!(%error, "a message went to the dead queue");
-                delivery.answer.ack().await;
+        let publisher = self.submitter.publisher().map(Arc::clone);
+        self.runs.spawn(async move {
+            match publisher {
+                Some(publisher) => entomb(publisher, delivery, reason).await,
+                None => delivery.answer.requeue().await,
             }
-            Err(broker) => {
-                tracing::warn!(%broker, "the dead queue did not confirm: the message goes back");
-                delivery.answer.requeue().await;
-            }
+        });
+    }
+}
+
+async fn entomb(publisher: Arc<dyn Publisher>, delivery: Delivery, reason: DeadReason) {
+    let message_id = delivery.message_id.as_deref();
+    match publisher.publish_dead(&delivery.body, message_id, &reason).await {
+        Ok(()) => {
+            tracing::warn!("a message went to the dead queue: {}", reason.reason);
+            delivery.answer.ack().await;
         }
-        Ok(())
+        Err(error) => {
+            tracing::warn!(%error, "the dead queue did not confirm: the message goes back");
+            delivery.answer.requeue().await;
+        }
     }
 }

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::task::JoinHandle;
 use tokio_util::task::TaskTracker;
 use uuid::Uuid;
 
@@ -18,7 +19,7 @@ use crate::ledger::{ClaimOutcome, Ledger, WorkerRow};
 use crate::progress::Display;
 use crate::queue::rabbitmq::RabbitConsumer;
 use crate::queue::{Consumer, Delivery};
-use crate::retry;
+use crate::retry::{self, Reconnect};
 use crate::run::Runner;
 use crate::shutdown::Shutdown;
 use crate::submit::{self, Submitter};
@@ -56,6 +57,8 @@ struct Worker {
     runs: TaskTracker,
     shutdown: Shutdown,
     row: WorkerRow,
+    /// Pauses while the ledger is in trouble; they grow until something succeeds.
+    pauses: Reconnect,
 }
 
 /// Works until it is told to stop, or with `drain` until nothing is left to do.
@@ -95,6 +98,7 @@ pub async fn serve(settings: Arc<Settings>, options: Options, shutdown: Shutdown
         consumer,
         shutdown,
         row,
+        pauses: retry::reconnect(),
     };
     worker.work().await
 }
@@ -143,7 +147,10 @@ impl Worker {
         };
         let mut ticks = tokio::time::interval(poll);
         ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-        let heart = self.start_heart();
+        let helpers = [self.start_heart(), self.start_undertaker()];
+        // Between the broker and this process a message is in neither's count: nothing is left only
+        // when that was seen twice.
+        let mut idle_looks = 0;
         let result = loop {
             let Some(slot) = self.free_slot().await else { break Ok(()) };
             let next = tokio::select! {
@@ -160,17 +167,20 @@ impl Worker {
                 Next::Message(delivery) => self.on_delivery(delivery, slot).await,
                 Next::Poll => {
                     drop(slot);
-                    match self.sweep().await {
-                        Ok(true) if self.options.drain => break Ok(()),
-                        other => other.map(|_| ()),
+                    let swept = self.sweep().await;
+                    idle_looks = if let Ok(true) = swept { idle_looks + 1 } else { 0 };
+                    if self.options.drain && idle_looks >= 2 {
+                        break Ok(());
                     }
+                    swept.map(|_| ())
                 }
             };
-            if let Err(error) = outcome {
-                self.wait_for_ledger(error).await;
+            match outcome {
+                Ok(()) => self.pauses.reset(),
+                Err(error) => self.wait_for_ledger(error).await,
             }
         };
-        self.stop(heart).await;
+        self.stop(helpers).await;
         result
     }
 
@@ -183,18 +193,19 @@ impl Worker {
         }
     }
 
-    /// Claims what is stale in the ledger, publishes what the dead queue lacks. Returns whether
-    /// nothing at all is left to do.
+    /// Claims what is stale in the ledger. Returns whether nothing at all is left to do.
     async fn sweep(&mut self) -> Result<bool> {
         let free = self.slots.available_permits();
-        let waiting = match &self.consumer {
-            Some(consumer) => consumer.waiting().await.unwrap_or(0),
-            None => 0,
+        let messages = match &self.consumer {
+            Some(consumer) => consumer.waiting().await,
+            None => Some(0),
         };
-        let overdue = match (&self.consumer, waiting) {
+        let stale_after = self.settings.worker.stale_after;
+        let overdue = match (&self.consumer, messages) {
             (None, _) => Duration::ZERO,
-            (Some(_), 0) => self.settings.worker.stale_after,
-            (Some(_), _) => self.settings.worker.stale_after * BACKLOG_PATIENCE,
+            // Without the broker the ledger is all there is.
+            (Some(_), None | Some(0)) => stale_after,
+            (Some(_), Some(_)) => stale_after * BACKLOG_PATIENCE,
         };
         for due in self.ledger.due(overdue, free).await? {
             let Ok(slot) = Arc::clone(&self.slots).try_acquire_owned() else { break };
@@ -207,24 +218,17 @@ impl Worker {
                 self.start_run(claim, slot);
             }
         }
-        self.publish_dead_runs().await?;
         let idle = self.slots.available_permits() == self.options.concurrency;
-        Ok(idle && waiting == 0 && self.ledger.waiting().await? == 0)
+        Ok(idle && messages == Some(0) && self.ledger.waiting().await? == 0)
     }
 
     /// The ledger can't be reached: gives messages to others and asks until it is back.
     async fn wait_for_ledger(&mut self, error: Error) {
-        if !error.is_transient() {
-            tracing::error!(%error, "the worker goes on");
-            tokio::time::sleep(Duration::from_secs(1)).await;
-            return;
-        }
         tracing::warn!(%error, "waiting for the task database");
         pause(&mut self.consumer).await;
-        let mut pauses = retry::reconnect();
         loop {
             tokio::select! {
-                () = tokio::time::sleep(pauses.next()) => {}
+                () = tokio::time::sleep(self.pauses.next()) => {}
                 () = self.shutdown.drain.cancelled() => return,
             }
             if self.ledger.ping().await.is_ok() {
@@ -235,7 +239,7 @@ impl Worker {
     }
 
     /// Keeps the worker's own row fresh.
-    fn start_heart(&self) -> tokio::task::JoinHandle<()> {
+    fn start_heart(&self) -> JoinHandle<()> {
         let (ledger, mut row) = (self.ledger.clone(), self.row.clone());
         let (slots, drain) = (Arc::clone(&self.slots), self.shutdown.drain.clone());
         let pause = self.settings.worker.lease / 3;
@@ -253,8 +257,22 @@ impl Worker {
         })
     }
 
+    /// Publishes dead letters that were not confirmed when their runs failed.
+    fn start_undertaker(&self) -> JoinHandle<()> {
+        let (ledger, submitter) = (self.ledger.clone(), self.submitter.clone());
+        let pause = self.settings.worker.poll;
+        tokio::spawn(async move {
+            loop {
+                if let Err(error) = runs::publish_dead_runs(&ledger, &submitter).await {
+                    tracing::debug!(%error, "dead letters are published later");
+                }
+                tokio::time::sleep(pause).await;
+            }
+        })
+    }
+
     /// Gives runs a grace period to end, then stops them; nothing that has committed is lost.
-    async fn stop(mut self, heart: tokio::task::JoinHandle<()>) {
+    async fn stop(mut self, helpers: [JoinHandle<()>; 2]) {
         pause(&mut self.consumer).await;
         self.runs.close();
         let grace = self.settings.worker.grace;
@@ -271,7 +289,7 @@ impl Worker {
                 "a run could not be given back: another worker takes it when its lease ends"
             );
         }
-        heart.abort();
+        helpers.iter().for_each(JoinHandle::abort);
         if let Err(error) = self.ledger.forget_worker(&self.row.worker).await {
             tracing::debug!(%error, "can't remove the worker's row");
         }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use tokio::sync::OwnedSemaphorePermit;
 
 use super::Worker;
-use crate::error::{Error, Kind, Result};
+use crate::error::{Error, Result};
 use crate::event::Event;
 use crate::ledger::{Claim, Ending, Ledger};
 use crate::queue::DeadReason;
@@ -31,29 +31,31 @@ impl Worker {
                 );
                 Box::pin(runner.execute(&claim, false)).await
             };
+            // What follows may wait for the broker; the slot need not.
+            drop(slot);
             match finished {
                 Ok(finished) => follow_up(&claim, &finished, &submitter, &ledger).await,
                 Err(error) => {
                     tracing::warn!(task = claim.task_id, run = %claim.run_id, %error, "let go")
                 }
             }
-            drop(slot);
         });
     }
+}
 
-    /// Publishes dead letters that were not confirmed when their runs failed.
-    pub(super) async fn publish_dead_runs(&self) -> Result<()> {
-        if self.submitter.publisher().is_none() {
-            return Ok(());
-        }
-        for dead in self.ledger.unpublished_dead(DEAD_GRACE, 50).await? {
-            let event = Event::wake(dead.task_id, dead.run_id, dead.priority);
-            let reason =
-                DeadReason { reason: dead.reason, remedy: dead.remedy, attempts: dead.attempts };
-            publish_dead(&event, &reason, &self.submitter, &self.ledger).await;
-        }
-        Ok(())
+/// Publishes dead letters that were not confirmed when their runs failed; stops at the first that
+/// is not confirmed now.
+pub(super) async fn publish_dead_runs(ledger: &Ledger, submitter: &Submitter) -> Result<()> {
+    if submitter.publisher().is_none() {
+        return Ok(());
     }
+    for dead in ledger.unpublished_dead(DEAD_GRACE, 50).await? {
+        let event = Event::wake(dead.task_id, dead.run_id, dead.priority);
+        let reason =
+            DeadReason { reason: dead.reason, remedy: dead.remedy, attempts: dead.attempts };
+        publish_dead(&event, &reason, submitter, ledger).await?;
+    }
+    Ok(())
 }
 
 /// A run whose workers keep dying is taken out of circulation.
@@ -104,7 +106,9 @@ async fn follow_up(claim: &Claim, finished: &Finished, submitter: &Submitter, le
                     remedy: remedy.clone(),
                     attempts: claim.attempt,
                 };
-                publish_dead(&event, &reason, submitter, ledger).await;
+                if let Err(error) = publish_dead(&event, &reason, submitter, ledger).await {
+                    tracing::warn!(%run, %error, "its dead letter is published later");
+                }
             }
         }
     }
@@ -113,16 +117,15 @@ async fn follow_up(claim: &Claim, finished: &Finished, submitter: &Submitter, le
     }
 }
 
-async fn publish_dead(event: &Event, reason: &DeadReason, submitter: &Submitter, ledger: &Ledger) {
-    let (Some(publisher), Some(run_id)) = (submitter.publisher(), event.run_id) else { return };
-    let id = run_id.to_string();
-    let published = match publisher.publish_dead(&event.body(), Some(&id), reason).await {
-        Ok(()) => ledger.mark_dead_published(run_id).await,
-        Err(error) => Err(error),
+async fn publish_dead(
+    event: &Event,
+    reason: &DeadReason,
+    submitter: &Submitter,
+    ledger: &Ledger,
+) -> Result<()> {
+    let (Some(publisher), Some(run_id)) = (submitter.publisher(), event.run_id) else {
+        return Ok(());
     };
-    if let Err(error) = published
-        && error.kind() != Kind::LeaseLost
-    {
-        tracing::warn!(run = %run_id, %error, "its dead letter is published later");
-    }
+    publisher.publish_dead(&event.body(), Some(&run_id.to_string()), reason).await?;
+    ledger.mark_dead_published(run_id).await
 }

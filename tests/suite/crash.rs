@@ -40,7 +40,7 @@ async fn is_blocked(site: &Site) -> bool {
     count(site, &sql).await > 0
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn submit_killed_before_its_commit_has_accepted_nothing() {
     for engine in TASK_DATABASES {
         let site = site_with_task(engine, 10).await;
@@ -57,7 +57,7 @@ async fn submit_killed_before_its_commit_has_accepted_nothing() {
     }
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn submit_killed_after_its_commit_is_found_in_the_ledger() {
     for engine in TASK_DATABASES {
         let mut site = site_with_task(engine, 10).await;
@@ -77,7 +77,7 @@ async fn submit_killed_after_its_commit_is_found_in_the_ledger() {
     }
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn a_message_that_the_broker_loses_is_made_good_by_the_ledger() {
     for engine in TASK_DATABASES {
         let site = site_with_task(engine, 10).await;
@@ -91,7 +91,7 @@ async fn a_message_that_the_broker_loses_is_made_good_by_the_ledger() {
     }
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn a_worker_killed_before_its_claim_leaves_the_message_to_another() {
     for engine in TASK_DATABASES {
         let site = site_with_task(engine, 10).await;
@@ -117,7 +117,7 @@ async fn a_worker_killed_before_its_claim_leaves_the_message_to_another() {
     }
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn a_worker_killed_between_claim_and_ack_is_replaced_once_its_lease_ends() {
     for engine in TASK_DATABASES {
         let mut site = site_with_task(engine, 10).await;
@@ -152,7 +152,7 @@ async fn a_worker_killed_between_claim_and_ack_is_replaced_once_its_lease_ends()
     }
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn a_shard_that_committed_without_the_ledger_knowing_has_its_effect_once() {
     for engine in TASK_DATABASES {
         // Without a key in the target a repeated shard would double its rows.
@@ -184,7 +184,7 @@ async fn a_shard_that_committed_without_the_ledger_knowing_has_its_effect_once()
     }
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn a_failure_whose_dead_letter_was_not_published_is_published_by_the_sweep() {
     for engine in TASK_DATABASES {
         let mut site = Site::new(engine).await;
@@ -193,7 +193,7 @@ async fn a_failure_whose_dead_letter_was_not_published_is_published_by_the_sweep
         proxy.freeze();
         let first = site.worker("first", &[]);
         let mut submit = site.start("goshift-submit", &["5"]);
-        let dead = "SELECT COUNT(*) FROM goshift_run WHERE state = 'failed' AND dead_pending = 1";
+        let dead = "SELECT COUNT(*) FROM goshift_run WHERE state = 'failed' AND dead_letter = 1";
         eventually("the run fails", || async { count(&site, dead).await == 1 }).await;
         first.kill();
         submit.kill().unwrap();
@@ -210,7 +210,7 @@ async fn a_failure_whose_dead_letter_was_not_published_is_published_by_the_sweep
     }
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn a_retry_whose_message_was_not_published_is_found_in_the_ledger() {
     for engine in TASK_DATABASES {
         let mut site = site_with_task(engine, 10).await;
@@ -244,7 +244,7 @@ async fn a_retry_whose_message_was_not_published_is_found_in_the_ledger() {
     }
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn a_rerun_killed_before_its_dead_letter_is_acknowledged_is_not_repeated() {
     for engine in TASK_DATABASES {
         let mut site = Site::new(engine).await;

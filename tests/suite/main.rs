@@ -4,4 +4,6 @@
 
 mod closed_loop;
 mod crash;
+mod keys;
+mod pairs;
 mod support;

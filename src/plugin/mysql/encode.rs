@@ -67,16 +67,61 @@ impl Literal {
     }
 }
 
+/// What MySQL would change in silence even in strict mode.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Width {
+    /// Nothing.
+    Free,
+    /// BINARY(n) fills shorter values up with zeros.
+    Exact(usize),
+    /// CHAR(n) loses trailing spaces, VARCHAR(n) those beyond its length.
+    Spaces(usize),
+}
+
+impl Width {
+    fn choose(from: &LogicalType, same_native: bool, to: &crate::schema::Column) -> Self {
+        let limit = match to.logical {
+            LogicalType::Text(Some(n)) | LogicalType::Bytes(Some(n)) => n as usize,
+            _ => return Width::Free,
+        };
+        match from {
+            _ if same_native => Width::Free,
+            LogicalType::Bytes(_) if to.native.starts_with("binary") => Width::Exact(limit),
+            LogicalType::Text(_) if to.native.starts_with("char") => Width::Spaces(0),
+            LogicalType::Text(Some(n)) if *n as usize <= limit => Width::Free,
+            LogicalType::Text(_) => Width::Spaces(limit),
+            _ => Width::Free,
+        }
+    }
+
+    fn verify(self, cell: &[u8]) -> Result<(), String> {
+        match self {
+            Width::Exact(n) if cell.len() != n => {
+                Err(format!("has {} bytes, the target would fill it up to {n}", cell.len()))
+            }
+            Width::Spaces(n) if cell.ends_with(b" ") => {
+                let characters = cell.iter().filter(|&&b| b & 0xc0 != 0x80).count();
+                if characters > n {
+                    return Err("ends with spaces, which the target would cut off".to_owned());
+                }
+                Ok(())
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
 /// The columns' forms and checks, in batch order.
 pub(super) struct Encoder {
-    columns: Vec<(Literal, Check)>,
+    columns: Vec<(Literal, Check, Width)>,
 }
 
 impl Encoder {
     pub(super) fn new(plan: &WritePlan) -> Self {
         let columns = plan.columns.iter().map(|column| {
-            let to = &plan.schema.columns[column.target].logical;
-            (Literal::choose(&column.from, to), column.check)
+            let to = &plan.schema.columns[column.target];
+            let width = Width::choose(&column.from, column.same_native, to);
+            (Literal::choose(&column.from, &to.logical), column.check, width)
         });
         Self { columns: columns.collect() }
     }
@@ -93,7 +138,9 @@ impl Encoder {
         row: usize,
     ) -> Result<()> {
         sql.push(b'(');
-        for (position, (cell, (literal, check))) in batch.row(row).zip(&self.columns).enumerate() {
+        for (position, (cell, (literal, check, width))) in
+            batch.row(row).zip(&self.columns).enumerate()
+        {
             if position > 0 {
                 sql.push(b',');
             }
@@ -101,7 +148,8 @@ impl Encoder {
                 sql.extend_from_slice(b"NULL");
                 continue;
             };
-            check.verify(cell).and_then(|()| literal.push(sql, cell)).map_err(|reason| {
+            let fits = check.verify(cell).and_then(|()| width.verify(cell));
+            fits.and_then(|()| literal.push(sql, cell)).map_err(|reason| {
                 let column = &plan.schema.columns[plan.columns[position].target];
                 Error::permanent(format!(
                     "{}, {}: column {} ({}) {reason}",
@@ -126,6 +174,15 @@ mod tests {
         let mut sql = Vec::new();
         Literal::choose(from, to).push(&mut sql, cell)?;
         Ok(String::from_utf8_lossy(&sql).into_owned())
+    }
+
+    #[test]
+    fn what_mysql_would_pad_or_cut_is_refused() {
+        assert!(Width::Exact(4).verify(b"ab").is_err());
+        assert!(Width::Exact(4).verify(b"abcd").is_ok());
+        assert!(Width::Spaces(0).verify(b"ab ").is_err());
+        assert!(Width::Spaces(3).verify(b"ab ").is_ok());
+        assert!(Width::Spaces(3).verify("äöü ".as_bytes()).is_err());
     }
 
     #[test]

@@ -118,7 +118,8 @@ pub(super) fn range(plan: &ReadPlan, range: &KeyRange) -> String {
         }
     }
     if let Some(filter) = &plan.filter {
-        conditions.push(format!("({filter})"));
+        // The line break ends a comment that the task's condition may end with.
+        conditions.push(format!("({filter}\n)"));
     }
     if conditions.is_empty() {
         return String::new();
@@ -137,6 +138,7 @@ fn leading(plan: &ReadPlan, bound: &Bound, operator: &str) -> String {
 fn beyond(plan: &ReadPlan, bound: &Bound) -> String {
     let names: Vec<_> = plan.split_columns().map(|c| name(&c.name)).collect();
     let values: Vec<_> = bound.0.iter().map(bound_value).collect();
+    debug_assert_eq!(names.len(), values.len(), "the plan's fingerprint keeps them together");
     if names.len() == 1 {
         return format!("({} > {})", names[0], values[0]);
     }

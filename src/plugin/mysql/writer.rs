@@ -1,6 +1,7 @@
 //! Writes shards into MySQL: literal multi-row statements in one transaction a shard.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use sqlx::{AssertSqlSafe, Executor, Row};
@@ -15,6 +16,11 @@ use crate::schema::{Schema, TableRef};
 
 /// Bytes after which a statement is sent even if it has fewer rows than `write_batch`.
 const STATEMENT_BYTES: usize = 1024 * 1024;
+
+/// A process that is paused or cut off in the middle of a transaction would keep its row locks for
+/// hours; a live one says something every [`SIGN_OF_LIFE`].
+const BEGIN: &str = "SET SESSION wait_timeout = 20; START TRANSACTION";
+const SIGN_OF_LIFE: Duration = Duration::from_secs(5);
 
 /// Writes one MySQL database.
 pub(super) struct MysqlWriter {
@@ -95,25 +101,32 @@ impl Writer for MysqlWriter {
         shard: u64,
         mut input: BatchReceiver,
     ) -> Result<Receipt> {
+        // The transaction begins with the first rows: a source that is slow to find any holds no
+        // locks here.
+        let mut next = input.next().await?;
         let mut shard_write = ShardWrite::begin(&self.db, plan).await?;
-        if plan.mode == WriteMode::Insert && !shard_write.mark(shard).await? {
-            while input.next().await?.is_some() {}
-            return Ok(Receipt { already_done: true, ..Default::default() });
-        }
-        while let Some(payload) = input.next().await? {
+        let fresh = plan.mode == WriteMode::Upsert || shard_write.mark(shard).await?;
+        while let Some(payload) = next {
             let Payload::Rows(batch) = payload else {
                 return Err(Error::internal("MySQL was sent a format it did not accept"));
             };
-            shard_write.write(&batch).await?;
+            if fresh {
+                shard_write.write(&batch).await?;
+            } else {
+                shard_write.pass(&batch);
+            }
+            next = shard_write.next(&mut input).await?;
         }
-        shard_write.commit().await
+        if fresh { shard_write.commit().await } else { Ok(shard_write.already_done()) }
     }
 
     async fn finish(&self, plan: &WritePlan) -> Result<()> {
         if plan.mode != WriteMode::Insert {
             return Ok(());
         }
-        let query = format!("DELETE FROM {} WHERE run_id = '{}'", marker(plan), plan.run_id);
+        // A worker that was paused may still wake up: this run's markers keep it from doubling.
+        let query =
+            format!("DELETE FROM {} WHERE written_at < NOW() - INTERVAL 7 DAY", marker(plan));
         self.db.execute("clearing goshift_marker", query).await
     }
 }
@@ -123,6 +136,23 @@ fn marker(plan: &WritePlan) -> String {
         schema: plan.schema.table.schema.clone(),
         name: "goshift_marker".to_owned(),
     })
+}
+
+/// What an upsert does with a row that is there. A row may be found by another unique key than the
+/// one that the plan goes by: then it is a stranger, and the NULL for its NOT NULL key column, which
+/// comes first, makes the statement fail (error 1048) instead of overwriting it in silence.
+fn updates(plan: &WritePlan, names: &[String]) -> Vec<String> {
+    let guards =
+        plan.key.iter().filter(|&&k| !plan.schema.columns[plan.columns[k].target].nullable);
+    let guards = guards.map(|&k| {
+        let name = &names[k];
+        format!("{name}=IF({name}<=>VALUES({name}),VALUES({name}),NULL)")
+    });
+    let guarded = |position: &usize| {
+        plan.key.contains(position) && !plan.schema.columns[plan.columns[*position].target].nullable
+    };
+    let others = (0..names.len()).filter(|position| !guarded(position));
+    guards.chain(others.map(|p| format!("{0}=VALUES({0})", names[p]))).collect()
 }
 
 /// One shard's transaction. Dropped before its commit, the connection is closed and the server
@@ -147,15 +177,13 @@ impl<'a> ShardWrite<'a> {
         let doing = format!("writing {}", plan.schema.table);
         let mut lease = db.lease().await?;
         (&mut *lease)
-            .execute(sqlx::raw_sql("START TRANSACTION"))
+            .execute(sqlx::raw_sql(BEGIN))
             .await
             .map_err(|error| db.failure(&doing, error))?;
         let names: Vec<_> = plan.target_columns().map(|c| sql::name(&c.name)).collect();
         let head =
             format!("INSERT INTO {} ({}) VALUES ", sql::table(&plan.schema.table), names.join(","));
-        // All columns, the key's too: a row that meets another row's unique key becomes exactly
-        // the source's row, or the statement fails. It never updates a stranger in silence.
-        let updates: Vec<_> = names.iter().map(|name| format!("{name}=VALUES({name})")).collect();
+        let updates = updates(plan, &names);
         let tail = match plan.mode {
             WriteMode::Upsert => format!(" ON DUPLICATE KEY UPDATE {}", updates.join(",")),
             WriteMode::Insert => String::new(),
@@ -204,9 +232,31 @@ impl<'a> ShardWrite<'a> {
                 self.flush().await?;
             }
         }
+        self.pass(batch);
+        Ok(())
+    }
+
+    /// The next payload; while there is none, shows the server that this session is alive.
+    async fn next(&mut self, input: &mut BatchReceiver) -> Result<Option<Payload>> {
+        loop {
+            if let Some(next) = input.next_within(SIGN_OF_LIFE).await? {
+                return Ok(next);
+            }
+            (&mut *self.lease)
+                .execute(sqlx::raw_sql("DO 0"))
+                .await
+                .map_err(|error| self.db.failure(&self.doing, error))?;
+        }
+    }
+
+    /// Counts rows that an earlier attempt has committed.
+    fn pass(&mut self, batch: &Batch) {
         self.receipt.bytes += batch.bytes() as u64;
         self.receipt.rows += batch.rows() as u64;
-        Ok(())
+    }
+
+    fn already_done(self) -> Receipt {
+        Receipt { already_done: true, ..self.receipt }
     }
 
     async fn flush(&mut self) -> Result<()> {

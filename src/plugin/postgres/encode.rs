@@ -222,7 +222,7 @@ mod tests {
             estimated_rows: None,
         };
         let write = |(target, (_, from, check)): (usize, &(&str, LogicalType, Check))| {
-            WriteColumn { target, from: from.clone(), check: *check }
+            WriteColumn { target, from: from.clone(), same_native: false, check: *check }
         };
         WritePlan {
             schema: Arc::new(schema),

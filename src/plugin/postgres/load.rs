@@ -9,6 +9,10 @@ use crate::batch::{BatchReceiver, Payload, WireFormat};
 use crate::error::{Error, Result};
 use crate::plugin::{Receipt, WriteMode, WritePlan};
 
+/// A process that is paused between two statements would keep its row locks: the server ends such
+/// a transaction.
+const BEGIN: &str = "BEGIN ISOLATION LEVEL READ COMMITTED; \
+     SET LOCAL idle_in_transaction_session_timeout = '20s'";
 /// Encoded bytes that are worth a message to the server.
 const CHUNK_BYTES: usize = 64 * 1024;
 
@@ -48,7 +52,7 @@ pub(super) async fn write_shard(
 /// Goes through a temporary table of this connection, since COPY can't update.
 async fn upsert(lane: &mut Lane, plan: &WritePlan, input: &mut BatchReceiver) -> Result<Receipt> {
     let stage = stage(plan);
-    lane.execute(format!("BEGIN ISOLATION LEVEL READ COMMITTED; {}", create_stage(plan))).await?;
+    lane.execute(format!("{BEGIN}; {}", create_stage(plan))).await?;
     let receipt = copy(lane, plan, &stage, input).await?;
     let affected = lane.execute(merge(plan, &stage)).await?;
     // DO NOTHING leaves out rows that are there already.
@@ -67,7 +71,7 @@ async fn insert(
     input: &mut BatchReceiver,
 ) -> Result<Option<Receipt>> {
     let begin = format!(
-        "BEGIN ISOLATION LEVEL READ COMMITTED; INSERT INTO {} (run_id, shard) \
+        "{BEGIN}; INSERT INTO {} (run_id, shard) \
          VALUES ('{}', {shard}) ON CONFLICT DO NOTHING",
         marker_table(plan),
         plan.run_id

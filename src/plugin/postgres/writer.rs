@@ -83,8 +83,10 @@ impl Writer for PgWriter {
             )?;
         }
         if plan.mode == WriteMode::Insert {
-            let delete =
-                format!("DELETE FROM {} WHERE run_id = '{}'", marker_table(plan), plan.run_id);
+            let delete = format!(
+                "DELETE FROM {} WHERE written_at < now() - interval '7 days'",
+                marker_table(plan)
+            );
             lane.execute(delete).await.context(|| format!("markers in {}", marker_table(plan)))?;
         }
         lane.release();

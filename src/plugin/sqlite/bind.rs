@@ -146,9 +146,7 @@ impl Binder {
             Some(real) if real.is_nan() => {
                 Err("holds NaN, which SQLite stores as NULL: declare the column TEXT".into())
             }
-            Some(real) if real == 0.0 && real.is_sign_negative() && self.affinity.is_numeric() => {
-                Err("holds -0, which SQLite stores as 0: declare the column TEXT".into())
-            }
+            // SQLite keeps -0 as 0 in a numeric column; to SQL the two are equal.
             Some(real) => Ok(ValueRef::Real(real)),
         }
     }

@@ -137,10 +137,11 @@ impl Writer for SqliteWriter {
         if plan.mode != WriteMode::Insert {
             return Ok(());
         }
-        let run = plan.run_id.to_string();
         self.take_turn(move |session| {
-            let done =
-                session.connection.execute("DELETE FROM goshift_marker WHERE run_id = ?1", [run]);
+            let done = session.connection.execute(
+                "DELETE FROM goshift_marker WHERE written_at < datetime('now', '-7 days')",
+                [],
+            );
             done.map(|_| ()).map_err(|e| session.error(e))
         })
         .await

@@ -141,7 +141,7 @@ impl Consumer for RabbitConsumer {
 
 async fn count(connection: &Connection, prefix: &str) -> lapin::Result<u64> {
     let channel = connection.create_channel().await?;
-    let counts = topology::counts(&channel, &topology::waiting_queues(prefix)).await?;
+    let counts = topology::counts(&channel, &topology::task_queues(prefix)).await?;
     channel.close(200, "counted".into()).await?;
     Ok(counts.into_iter().map(u64::from).sum())
 }

@@ -60,6 +60,7 @@ pub(super) fn hand_out(delivery: lapin::message::Delivery, channel: &Channel) ->
     let answer = Box::new(Answer::new(&delivery, channel));
     Delivery {
         message_id: message_id(&delivery.properties),
+        redelivered: delivery.redelivered,
         traceparent: text_header(&delivery.properties, "traceparent"),
         body: delivery.data,
         answer,

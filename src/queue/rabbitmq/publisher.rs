@@ -150,8 +150,11 @@ fn persistent() -> BasicProperties {
     BasicProperties::default().with_delivery_mode(2).with_content_type("application/json".into())
 }
 
+/// A header's text. Reasons may quote what a stranger sent: a frame holds only so much.
 fn text(value: &str) -> AMQPValue {
-    AMQPValue::LongString(value.into())
+    const LIMIT: usize = 2000;
+    let end = value.char_indices().nth(LIMIT).map_or(value.len(), |(at, _)| at);
+    AMQPValue::LongString(value[..end].into())
 }
 
 /// W3C trace context, version 00: every message of a run belongs to the trace named by its id.

@@ -72,19 +72,16 @@ fn retry_name(prefix: &str, delay: &str) -> String {
 /// The exchange that holds a message back for the longest fixed delay of at most `delay`; `None`
 /// for less than the shortest.
 pub(super) fn retry_exchange(prefix: &str, delay: Duration) -> Option<String> {
-    let (_, name) = DELAYS.iter().rev().find(|(fixed, _)| *fixed <= delay)?;
+    // What is almost due goes straight on; the rest of a second would be a busy loop.
+    const SOON: Duration = Duration::from_millis(50);
+    let fitting = DELAYS.iter().rev().find(|(fixed, _)| *fixed <= delay);
+    let (_, name) = fitting.or_else(|| DELAYS.first().filter(|_| delay > SOON))?;
     Some(retry_name(prefix, name))
 }
 
 /// The task queues, the most urgent first.
 pub(super) fn task_queues(prefix: &str) -> Vec<String> {
     Priority::ALL.map(|priority| task_queue(prefix, priority)).to_vec()
-}
-
-/// The queues whose messages will become runs.
-pub(super) fn waiting_queues(prefix: &str) -> Vec<String> {
-    let delayed = DELAYS.map(|(_, name)| retry_name(prefix, name));
-    task_queues(prefix).into_iter().chain(delayed).collect()
 }
 
 struct QueuePlan {
@@ -225,7 +222,8 @@ mod tests {
     #[test]
     fn a_delay_waits_in_the_longest_queue_that_is_not_longer() {
         let exchange = |seconds| retry_exchange("p", Duration::from_secs_f64(seconds));
-        assert_eq!(exchange(0.9), None);
+        assert_eq!(exchange(0.04), None);
+        assert_eq!(exchange(0.9).as_deref(), Some("p.retry.1s"));
         assert_eq!(exchange(1.0).as_deref(), Some("p.retry.1s"));
         assert_eq!(exchange(29.9).as_deref(), Some("p.retry.10s"));
         assert_eq!(exchange(86_400.0).as_deref(), Some("p.retry.1h"));
@@ -238,6 +236,6 @@ mod tests {
         names.sort();
         names.dedup();
         assert_eq!(names.len(), 12);
-        assert!(waiting_queues("p").iter().all(|name| names.contains(name)));
+        assert!(task_queues("p").iter().all(|name| names.contains(name)));
     }
 }

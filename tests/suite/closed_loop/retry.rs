@@ -10,7 +10,7 @@ async fn proxied(site: &Site, engine: &str) -> Proxy {
     Proxy::start(format!("{}:{}", part("host"), part("port"))).await
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn a_task_whose_target_rejects_it_is_failed_at_once_and_dead_lettered() {
     let site = Site::new("mysql").await;
     source(&site, 10).await;
@@ -21,8 +21,8 @@ async fn a_task_whose_target_rejects_it_is_failed_at_once_and_dead_lettered() {
     site.wait_for(&run, "failed").await;
     assert_eq!(site.path(&run).await, ["submitted", "running", "failed"]);
     eventually("it is dead-lettered", || async {
-        let pending = format!("SELECT dead_pending FROM goshift_run WHERE run_id = '{run}'");
-        site.ask_one(&pending).await == "0"
+        let pending = format!("SELECT dead_letter FROM goshift_run WHERE run_id = '{run}'");
+        site.ask_one(&pending).await == "2"
     })
     .await;
     let listed = text(&site.submit(&["--list-dead"]));
@@ -42,7 +42,7 @@ async fn a_task_whose_target_rejects_it_is_failed_at_once_and_dead_lettered() {
     site.remove().await;
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn a_task_whose_database_is_down_is_retried_and_succeeds_once_it_is_back() {
     for engine in ["mysql", "postgres"] {
         let mut site = Site::new("mysql").await;
@@ -69,7 +69,7 @@ async fn a_task_whose_database_is_down_is_retried_and_succeeds_once_it_is_back()
     }
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn a_connection_that_breaks_in_the_middle_costs_nothing_that_has_committed() {
     let mut site = Site::new("postgres").await;
     let proxy = proxied(&site, "mysql").await;
@@ -100,7 +100,7 @@ async fn a_connection_that_breaks_in_the_middle_costs_nothing_that_has_committed
     site.remove().await;
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn with_the_broker_cut_off_submissions_are_kept_and_runs_go_on() {
     let mut site = Site::new("mysql").await;
     let proxy = site.proxy_broker().await;

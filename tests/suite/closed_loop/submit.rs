@@ -1,6 +1,5 @@
 //! What can be submitted, by whom, and what it joins.
 
-use futures::StreamExt;
 use lapin::options::BasicPublishOptions;
 use lapin::{BasicProperties, Connection, ConnectionProperties};
 
@@ -95,7 +94,8 @@ async fn further_submissions_join_the_pending_run() {
     let refused = site.submit(&["5", "--set", "worker_num=2"]);
     assert_eq!(refused.status.code(), Some(2), "other params do not join: {}", text(&refused));
     site.drain();
-    assert_ne!(site.submitted(&["5"]), first, "a finished run is not joined");
+    let second = site.submitted(&["5"]);
+    assert_ne!(second, first, "a finished run is not joined");
     let keyed = site.submitted(&["5", "--dedup-key", "today"]);
     site.drain();
     assert_eq!(site.submitted(&["5", "--dedup-key", "today"]), keyed, "one run a key");
@@ -154,32 +154,40 @@ async fn ids_come_from_standard_input_too() {
     site.remove().await;
 }
 
-/// Messages in the dead queue, left there.
 #[tokio::test]
-async fn a_dead_letter_carries_its_reason_in_headers() {
+async fn a_dead_letter_carries_its_reason() {
     let site = Site::new("mysql").await;
     site.task(5, ("mysql", "no_such_table"), ("mysql", "target"), "").await;
     let run = site.submitted(&["5"]).remove(0);
     site.drain();
     assert_eq!(site.state(&run).await, "failed");
-    let url = site.rabbit().url;
-    let connection =
-        Connection::connect(url.expose(), ConnectionProperties::default()).await.unwrap();
-    let channel = connection.create_channel().await.unwrap();
-    let dead = format!("{}.dead", site.id);
-    let mut consumer = channel
-        .basic_consume(
-            dead.as_str().into(),
-            "test".into(),
-            lapin::options::BasicConsumeOptions::default(),
-            lapin::types::FieldTable::default(),
-        )
-        .await
-        .unwrap();
-    let message = consumer.next().await.unwrap().unwrap();
-    let headers = format!("{:?}", message.properties.headers());
-    assert!(headers.contains("no_such_table"), "{headers}");
-    assert!(String::from_utf8_lossy(&message.data).contains(&run));
-    connection.close(200, "done".into()).await.unwrap();
+    let letters = goshift::queue::rabbitmq::list_dead(&site.rabbit(), 10).await.unwrap();
+    let letter = letters.first().unwrap();
+    assert!(letter.reason.contains("no_such_table"), "{}", letter.reason);
+    assert!(letter.remedy.is_some());
+    assert_eq!(letter.run_id.map(|id| id.to_string()).as_deref(), Some(run.as_str()));
+    site.remove().await;
+}
+
+#[tokio::test]
+async fn a_key_belongs_to_its_task_and_a_message_id_may_come_again() {
+    let site = Site::new("mysql").await;
+    source(&site, 10).await;
+    site.task(5, ("mysql", "source"), ("mysql", "t5"), "").await;
+    site.task(6, ("mysql", "source"), ("mysql", "t6"), "").await;
+    let worker = site.worker("one", &[]);
+    eventually("the worker listens", || async { worker.log().contains("consume") }).await;
+    for task in [5, 6] {
+        let body = format!(r#"{{"task_id": {task}, "dedup_key": "nightly"}}"#);
+        publish(&site, &site.id, "task", &body).await;
+    }
+    eventually("both tasks ran", || async { run_count(&site).await == "2" }).await;
+    publish(&site, &site.id, "task", r#"{"task_id": 5, "dedup_key": "nightly"}"#).await;
+    publish(&site, &site.id, "task", r#"{"task_id": 5}"#).await;
+    eventually("the last event ran, the one before was a repeat", || async {
+        run_count(&site).await == "3"
+    })
+    .await;
+    drop(worker);
     site.remove().await;
 }

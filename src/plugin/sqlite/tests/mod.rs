@@ -93,7 +93,7 @@ fn write_plan(from: &Schema, to: &Arc<Schema>, format: WireFormat) -> WritePlan 
         .map(|column| {
             let target = to.position(&column.name).unwrap();
             let check = check::choose(&column.logical, &to.columns[target].logical).unwrap();
-            WriteColumn { target, from: column.logical.clone(), check }
+            WriteColumn { target, from: column.logical.clone(), same_native: false, check }
         })
         .collect();
     let key = to.split_key();
@@ -215,6 +215,7 @@ async fn input(rows: &[&[Option<&[u8]>]]) -> crate::batch::BatchReceiver {
 fn plan_of(to: &Arc<Schema>, from: &[LogicalType], mode: WriteMode, key: &[usize]) -> WritePlan {
     let columns = from.iter().enumerate().map(|(target, from)| WriteColumn {
         target,
+        same_native: false,
         from: from.clone(),
         check: check::choose(from, &to.columns[target].logical).unwrap(),
     });
