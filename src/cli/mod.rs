@@ -112,8 +112,9 @@ fn block_on(work: impl Future<Output = Result<ExitCode>>) -> ExitCode {
     match runtime {
         Ok(runtime) => {
             let code = finish(runtime.block_on(work));
-            // A blocking SQLite call that was dropped must not hold the process back.
-            runtime.shutdown_timeout(std::time::Duration::from_secs(2));
+            // The process ends here. Taking the runtime down task by task would only make lapin's
+            // thread panic over a connection attempt that is cut off.
+            std::mem::forget(runtime);
             code
         }
         Err(error) => finish(Err(Error::internal("can't start").caused_by(error))),

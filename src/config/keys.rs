@@ -45,7 +45,9 @@ pub fn read<T: KnownKeys + for<'de> Deserialize<'de>>(place: &str, value: Value)
         return Err(Error::config(format!("{place} must be an object {{…}}")));
     };
     check::<T>(place, map)?;
-    T::deserialize(value).map_err(|error| Error::config(format!("{place}: {error}")))
+    T::deserialize(value).map_err(|error| {
+        Error::config(format!("{place}: {error}")).with_remedy(format!("correct {place}"))
+    })
 }
 
 /// Reads a number that may be written as text, as it is when it comes from an environment

@@ -163,7 +163,9 @@ impl Ledger {
             .ok_or_else(|| Error::usage(format!("there is no run {run_id}")))?;
         let state: String = get(&row, "state")?;
         if State::is_terminal(&state) {
-            return Err(Error::usage(format!("run {run_id} is already {state}")).into());
+            return Err(Error::usage(format!("run {run_id} is already {state}"))
+                .with_remedy(format!("look at it with `goshift run {run_id}`"))
+                .into());
         }
         if state == State::Running.name() {
             let changed = self
