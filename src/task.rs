@@ -93,7 +93,7 @@ pub struct TaskMeta {
 }
 
 /// A task's params.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Default, Deserialize)]
 #[serde(default)]
 pub struct Params {
     #[serde(deserialize_with = "split_key")]
@@ -119,23 +119,6 @@ pub struct Params {
     pub write_mode: Option<WriteMode>,
     /// The run's mode.
     pub mode: Option<String>,
-}
-
-impl Default for Params {
-    fn default() -> Self {
-        Self {
-            split: Vec::new(),
-            pk: SourceAndTarget::default(),
-            diff_column: SourceAndTarget::default(),
-            worker_num: None,
-            read_batch: None,
-            write_batch: None,
-            columns: None,
-            filter: None,
-            write_mode: None,
-            mode: None,
-        }
-    }
 }
 
 impl KnownKeys for Params {
