@@ -220,7 +220,10 @@ impl Runner {
             return Ok(None);
         }
         let mut notes = route.plan.notes.clone();
-        notes.extend(self.check_count(&route, progress.rows(), held_rows).await?);
+        if let Some(note) = self.check_count(&route, progress.rows(), held_rows).await? {
+            tracing::warn!(task = claim.task_id, run = %claim.run_id, "{note}");
+            notes.push(note);
+        }
         route.writer.finish(&route.plan.write).await?;
         Ok(Some(Summary {
             rows: progress.rows(),

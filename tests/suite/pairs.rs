@@ -1,6 +1,7 @@
 //! Nine pairs of engines: 100,000 rows of every common type, equal on both sides by the servers'
 //! own account.
 
+mod collisions;
 mod data;
 mod edges;
 mod names;

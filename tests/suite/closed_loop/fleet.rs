@@ -161,3 +161,22 @@ async fn a_running_run_is_cancelled_and_a_waiting_one_too() {
     drop(worker);
     site.remove().await;
 }
+
+#[tokio::test]
+async fn a_task_edited_between_two_attempts_is_copied_from_the_start() {
+    let site = Site::new("postgres").await;
+    source(&site, 3000).await;
+    slow_target(&site, "mysql").await;
+    let params = r#"{"read_batch": 100, "worker_num": 2}"#;
+    site.task(5, ("mysql", "source"), ("mysql", "target"), params).await;
+    let first = site.worker("first", &[]);
+    let run = site.submitted(&["5"]).remove(0);
+    eventually("some shards are in", || async { shards_done(&site, &run).await >= 4 }).await;
+    first.kill();
+    site.tasks("UPDATE task_def_sync_manager SET to_table = 'elsewhere' WHERE id = 5").await;
+    let second = site.worker("second", &[]);
+    site.wait_for(&run, "succeeded").await;
+    assert_eq!(checksum(&site, "source").await, checksum(&site, "elsewhere").await);
+    drop(second);
+    site.remove().await;
+}
