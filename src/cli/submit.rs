@@ -237,6 +237,10 @@ fn task_id(text: &str) -> Result<i64> {
 async fn wait(settings: &Arc<Settings>, ledger: &Ledger, runs: &[Uuid]) -> Result<ExitCode> {
     let mut last: Vec<String> = vec![String::new(); runs.len()];
     let mut failed = false;
+    let workers = ledger.workers(settings.worker.lease).await?;
+    if workers.iter().all(|worker| worker.state == "lost") {
+        show::notice("no worker is running: start one with `goshift-worker`");
+    }
     let mut open: Vec<usize> = (0..runs.len()).collect();
     while !open.is_empty() {
         let mut still = Vec::with_capacity(open.len());

@@ -62,30 +62,6 @@ impl KnownKeys for Root {
     const KEYS: &'static [&'static str] = &["task_meta", "from", "to", "queue", "worker", "log"];
 }
 
-/// `task_meta` is a connection with a `type`.
-struct TaskMetaKeys;
-
-impl KnownKeys for TaskMetaKeys {
-    const KEYS: &'static [&'static str] = &[
-        "type",
-        "host",
-        "port",
-        "user",
-        "username",
-        "password",
-        "db",
-        "database",
-        "dbname",
-        "schema",
-        "path",
-        "tls",
-        "tls_ca",
-        "tls_cert",
-        "tls_key",
-        "connect_timeout",
-    ];
-}
-
 impl Settings {
     /// Loads `<folder>/<env>.json`, over `<folder>/db_global.json` if that exists.
     ///
@@ -147,7 +123,6 @@ impl Settings {
         let Value::Object(mut map) = self.environment.resolve("task_meta", value)? else {
             return Err(Error::config("task_meta must be an object {…}"));
         };
-        keys::check::<TaskMetaKeys>("task_meta", &map)?;
         let engine = match map.remove("type") {
             None => "mysql".to_owned(),
             Some(Value::String(engine)) => engine,

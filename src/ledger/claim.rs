@@ -1,4 +1,4 @@
-//! Claiming, renewing and ending runs. A claim is a compare-and-set that raises the epoch; every
+//! Claiming and renewing runs. A claim is a compare-and-set that raises the epoch; every
 //! later write for the run must carry that epoch.
 
 use std::time::{Duration, Instant};
@@ -7,9 +7,9 @@ use sqlx::any::AnyRow;
 use sqlx::{Any, Transaction};
 use uuid::Uuid;
 
-use super::submission::parse_id;
+use super::ending::{Step, lease_lost};
 use super::{Attempt, Ledger, State, get};
-use crate::error::{Error, Kind, Result};
+use crate::error::Result;
 use crate::event::Priority;
 
 /// Proof that this process may write for a run, until another claim raises the epoch.
@@ -53,78 +53,6 @@ pub enum ClaimOutcome {
     Unknown,
 }
 
-/// How a claim ends.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Ending {
-    /// Every shard is in.
-    Succeeded,
-    /// Needs a person.
-    Failed {
-        /// What happened.
-        reason: String,
-        /// What to do next.
-        remedy: Option<String>,
-        /// Whether it goes to the dead queue.
-        dead: bool,
-    },
-    /// Due again later.
-    Retry {
-        /// When, in milliseconds from now.
-        delay_ms: i64,
-        /// What happened.
-        reason: String,
-        /// What to do if it keeps happening.
-        remedy: Option<String>,
-    },
-    /// Given back unfinished, at once due again; charges no attempt.
-    Released {
-        /// Why.
-        reason: String,
-    },
-    /// Stopped on request.
-    Cancelled,
-}
-
-impl Ending {
-    fn state(&self) -> State {
-        match self {
-            Ending::Succeeded => State::Succeeded,
-            Ending::Failed { .. } => State::Failed,
-            Ending::Retry { .. } | Ending::Released { .. } => State::Retrying,
-            Ending::Cancelled => State::Cancelled,
-        }
-    }
-
-    fn reason(&self) -> Option<&str> {
-        match self {
-            Ending::Succeeded => None,
-            Ending::Failed { reason, .. }
-            | Ending::Retry { reason, .. }
-            | Ending::Released { reason } => Some(reason),
-            Ending::Cancelled => Some("cancelled on request"),
-        }
-    }
-
-    fn remedy(&self) -> Option<&str> {
-        match self {
-            Ending::Failed { remedy, .. } | Ending::Retry { remedy, .. } => remedy.as_deref(),
-            _ => None,
-        }
-    }
-}
-
-/// A transition to be written down.
-pub(super) struct Step<'a> {
-    pub run_id: Uuid,
-    pub task_id: i64,
-    pub from: &'a str,
-    pub to: State,
-    pub worker: Option<&'a str>,
-    pub attempt: u32,
-    pub epoch: i64,
-    pub reason: Option<&'a str>,
-}
-
 impl Ledger {
     /// Tries to become the run's owner for `lease`.
     ///
@@ -142,18 +70,7 @@ impl Ledger {
     ) -> Result<ClaimOutcome, Attempt> {
         let claimed_at = Instant::now();
         let mut tx = self.begin().await?;
-        let row = self
-            .query(
-                "SELECT task_id, mode, params, priority, state, attempt, rescues, epoch, \
-                 {ms_until:due_at} AS due_ms, {ms_until:lease_until} AS lease_ms, \
-                 (SELECT {bigint:COUNT(*)} FROM goshift_run other \
-                  WHERE other.active_task = goshift_run.task_id \
-                  AND other.run_id <> goshift_run.run_id) AS others \
-                 FROM goshift_run WHERE run_id = ?",
-            )
-            .bind(run_id.to_string())
-            .fetch_optional(&mut *tx)
-            .await?;
+        let row = self.claimable(&mut tx, run_id).await?;
         let Some(row) = row else { return Ok(ClaimOutcome::Unknown) };
         let state: String = get(&row, "state")?;
         if let Some(refused) = refusal(&row, &state)? {
@@ -200,6 +117,25 @@ impl Ledger {
         Ok(ClaimOutcome::Claimed(claim))
     }
 
+    /// What decides whether a run can be claimed.
+    async fn claimable(
+        &self,
+        tx: &mut Transaction<'static, Any>,
+        run_id: Uuid,
+    ) -> Result<Option<AnyRow>, sqlx::Error> {
+        self.query(
+            "SELECT task_id, mode, params, priority, state, attempt, rescues, epoch, \
+                 {ms_until:due_at} AS due_ms, {ms_until:lease_until} AS lease_ms, \
+                 (SELECT {bigint:COUNT(*)} FROM goshift_run other \
+                  WHERE other.active_task = goshift_run.task_id \
+                  AND other.run_id <> goshift_run.run_id) AS others \
+                 FROM goshift_run WHERE run_id = ?",
+        )
+        .bind(run_id.to_string())
+        .fetch_optional(&mut **tx)
+        .await
+    }
+
     /// Extends the lease. Returns whether somebody asked for the run to be cancelled.
     ///
     /// # Errors
@@ -234,143 +170,6 @@ impl Ledger {
         .await
         .map(|requested| requested != 0)
         .map_err(|error| self.failure("reading a run", error))
-    }
-
-    /// Ends a claim. Returns the task's pending run, which may start now.
-    ///
-    /// # Errors
-    /// Kind `LeaseLost` when the run is no longer ours; `Internal` when `Succeeded` is claimed
-    /// while a shard is open.
-    pub async fn end(&self, claim: &Claim, ending: &Ending) -> Result<Option<(Uuid, Priority)>> {
-        self.transact("ending a run", || self.try_end(claim, ending)).await
-    }
-
-    async fn try_end(
-        &self,
-        claim: &Claim,
-        ending: &Ending,
-    ) -> Result<Option<(Uuid, Priority)>, Attempt> {
-        let mut tx = self.begin().await?;
-        let state = ending.state();
-        let again = state == State::Retrying;
-        let delay = if let Ending::Retry { delay_ms, .. } = ending { *delay_ms } else { 0 };
-        let refund = i64::from(matches!(ending, Ending::Released { .. }));
-        let changed = self
-            .query(
-                "UPDATE goshift_run SET worker = NULL, lease_until = NULL, reason = ?, \
-                 remedy = ?, due_at = {now_plus}, attempt = attempt - ?, \
-                 active_task = CASE WHEN ? = 1 THEN active_task ELSE NULL END, \
-                 finished_at = CASE WHEN ? = 1 THEN NULL ELSE {now} END, \
-                 dead_letter = ?, cancel_requested = 0, state = ? \
-                 WHERE run_id = ? AND epoch = ? AND state = 'running' \
-                 AND (cancel_requested = 0 OR ? = 0)",
-            )
-            .bind(ending.reason())
-            .bind(ending.remedy())
-            .bind(delay)
-            .bind(refund)
-            .bind(i64::from(again))
-            .bind(i64::from(again))
-            .bind(i64::from(matches!(ending, Ending::Failed { dead: true, .. })))
-            .bind(state.name())
-            .bind(claim.run_id.to_string())
-            .bind(claim.epoch)
-            .bind(i64::from(again))
-            .execute(&mut *tx)
-            .await?
-            .rows_affected();
-        if changed == 0 && again {
-            // Either the run is no longer ours, or somebody wants it cancelled: then it does not
-            // come back.
-            drop(tx);
-            return Box::pin(self.try_end(claim, &Ending::Cancelled)).await;
-        }
-        if changed == 0 {
-            return Err(lease_lost(claim).into());
-        }
-        if state == State::Succeeded {
-            self.require_complete(&mut tx, claim).await?;
-        }
-        let step = Step {
-            run_id: claim.run_id,
-            task_id: claim.task_id,
-            from: State::Running.name(),
-            to: state,
-            worker: Some(&claim.worker),
-            attempt: claim.attempt,
-            epoch: claim.epoch,
-            reason: ending.reason(),
-        };
-        self.record(&mut tx, &step).await?;
-        let next = self
-            .query("SELECT run_id, priority FROM goshift_run WHERE pending_task = ?")
-            .bind(claim.task_id)
-            .fetch_optional(&mut *tx)
-            .await?;
-        let next = next.map(|row| {
-            let id = parse_id(&get::<String>(&row, "run_id")?)?;
-            Ok::<_, sqlx::Error>((id, Priority::from_rank(get(&row, "priority")?)))
-        });
-        let next = next.transpose()?;
-        tx.commit().await?;
-        Ok(next)
-    }
-
-    /// Nothing is reported as done that isn't: the ledger itself must say that every shard is in.
-    async fn require_complete(
-        &self,
-        tx: &mut Transaction<'static, Any>,
-        claim: &Claim,
-    ) -> Result<(), Attempt> {
-        let row = self
-            .query(
-                "SELECT {bigint:split_done} AS split_done, (SELECT {bigint:COUNT(*)} \
-                 FROM goshift_shard WHERE goshift_shard.run_id = goshift_run.run_id \
-                 AND goshift_shard.state <> 'done') AS open_shards \
-                 FROM goshift_run WHERE run_id = ?",
-            )
-            .bind(claim.run_id.to_string())
-            .fetch_one(&mut **tx)
-            .await?;
-        if get::<i64>(&row, "split_done")? == 1 && get::<i64>(&row, "open_shards")? == 0 {
-            return Ok(());
-        }
-        Err(Error::internal(format!("run {} was ended with open shards", claim.run_id)).into())
-    }
-
-    /// Writes a transition and the task's `task_status` in the caller's transaction.
-    pub(super) async fn record(
-        &self,
-        tx: &mut Transaction<'static, Any>,
-        step: &Step<'_>,
-    ) -> Result<(), sqlx::Error> {
-        self.query(
-            "INSERT INTO goshift_transition \
-             (run_id, task_id, from_state, to_state, at, worker, attempt, epoch, reason) \
-             VALUES (?, ?, ?, ?, {now}, ?, ?, ?, ?)",
-        )
-        .bind(step.run_id.to_string())
-        .bind(step.task_id)
-        .bind(step.from)
-        .bind(step.to.name())
-        .bind(step.worker)
-        .bind(i64::from(step.attempt))
-        .bind(step.epoch)
-        .bind(step.reason)
-        .execute(&mut **tx)
-        .await?;
-        // While another run of the task is active, that one's state is what people want to see.
-        self.query(
-            "UPDATE task_def_sync_manager SET task_status = ? WHERE id = ? AND NOT EXISTS \
-             (SELECT 1 FROM goshift_run WHERE active_task = ? AND run_id <> ?)",
-        )
-        .bind(step.to.name())
-        .bind(step.task_id)
-        .bind(step.task_id)
-        .bind(step.run_id.to_string())
-        .execute(&mut **tx)
-        .await?;
-        Ok(())
     }
 }
 
@@ -409,16 +208,4 @@ fn read_claim(
         worker: worker.to_owned(),
         claimed_at: Instant::now(),
     })
-}
-
-/// The error of a process that no longer owns its run.
-pub fn lease_lost(claim: &Claim) -> Error {
-    Error::new(
-        Kind::LeaseLost,
-        format!(
-            "run {}: another worker has taken over (epoch {} is past)",
-            claim.run_id, claim.epoch
-        ),
-    )
-    .with_remedy("nothing to do: the other worker finishes it")
 }

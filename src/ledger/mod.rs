@@ -20,6 +20,7 @@ use dialect::Dialect;
 
 mod claim;
 pub mod dialect;
+mod ending;
 mod failure;
 mod fleet;
 mod inspect;
@@ -28,7 +29,8 @@ mod submission;
 mod sweep;
 mod tasks;
 
-pub use claim::{Claim, ClaimOutcome, Ending, lease_lost};
+pub use claim::{Claim, ClaimOutcome};
+pub use ending::{Ending, lease_lost};
 pub use fleet::WorkerRow;
 pub use inspect::{ActiveRun, RunFilter, RunRow, TransitionRow};
 pub use shards::{Progress, StoredShards};

@@ -3,7 +3,7 @@
 use serde_json::{from_str, to_string};
 use uuid::Uuid;
 
-use super::claim::lease_lost;
+use super::ending::lease_lost;
 use super::{Attempt, Claim, Ledger, get};
 use crate::error::{Error, Result};
 use crate::plugin::{KeyRange, Receipt};

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use uuid::Uuid;
 
-use super::claim::Step;
+use super::ending::Step;
 use super::submission::parse_id;
 use super::{Attempt, Ledger, State, get};
 use crate::error::{Error, Result};
