@@ -126,6 +126,7 @@ impl Reporter {
                 match (display, &shown) {
                     (_, Some(bar)) => draw(bar, &progress, rate),
                     (Display::Json, _) => print_json(&progress, rate, elapsed),
+                    (Display::Auto, None) => print_line(&label, &progress, rate),
                     _ => tracing::info!("{label}: {}", line(&progress, rate)),
                 }
             }
@@ -173,6 +174,11 @@ fn line(progress: &Progress, rate: f64) -> String {
         HumanCount(rate as u64),
         progress.shards_text()
     )
+}
+
+#[allow(clippy::print_stderr, reason = "progress lines belong beside the result, not into it")]
+fn print_line(label: &str, progress: &Progress, rate: f64) {
+    eprintln!("{label}: {}", line(progress, rate));
 }
 
 #[allow(clippy::print_stdout, reason = "JSON lines were asked for on standard output")]

@@ -10,7 +10,7 @@ use std::sync::Once;
 use std::time::Duration;
 
 use sqlx::any::{AnyPoolOptions, AnyRow};
-use sqlx::{Any, AnyPool, AssertSqlSafe, Executor, Transaction};
+use sqlx::{Any, AnyConnection, AnyPool, AssertSqlSafe, Connection, Executor, Transaction};
 
 use crate::config::Settings;
 use crate::config::connection::{ConnectionConfig, Tls};
@@ -97,6 +97,7 @@ impl Ledger {
         if !ledger.has_table("goshift_worker").await? {
             ledger.create_tables().await?;
         }
+        ledger.check_shape().await?;
         Ok(ledger)
     }
 
@@ -112,6 +113,7 @@ impl Ledger {
         let dialect = Dialect::by_name(plugin.name())?;
         let url = connection_url(dialect, &config)?;
         let address = config.address(default_port(dialect));
+        prove(&url, &config, &address).await?;
         let session = dialect.session();
         // SQLite has one writer: more connections would only wait for each other.
         let connections = if dialect == Dialect::Sqlite { 2 } else { 8 };
@@ -143,6 +145,25 @@ impl Ledger {
         }
         self.create_tables().await?;
         Ok(task_table_is_new)
+    }
+
+    /// Tables of another version of goshift would fail every run in its middle.
+    async fn check_shape(&self) -> Result<()> {
+        const LATEST: &str = "SELECT plan_hash, rerun_by, dead_letter FROM goshift_run WHERE 1 = 0";
+        let looking = self.query(LATEST).fetch_optional(&self.pool);
+        match tokio::time::timeout(self.patience, looking).await {
+            Ok(Err(error @ sqlx::Error::Database(_))) => Err(Error::config(format!(
+                "the ledger in {} was made by another version of goshift",
+                self.address
+            ))
+            .caused_by(error)
+            .with_remedy(
+                "let its runs end, drop goshift_run, goshift_shard, goshift_transition and \
+                 goshift_worker, then run `goshift -cmd init-db`",
+            )),
+            Ok(answered) => answered.map(|_| ()).map_err(|e| self.failure("looking at it", e)),
+            Err(_) => Err(self.silent("looking at it")),
+        }
     }
 
     async fn create_tables(&self) -> Result<()> {
@@ -249,6 +270,19 @@ impl Ledger {
                 }
             }
         }
+    }
+}
+
+/// Connects once outside the pool, which would try again for as long as it may and then say only
+/// that it did not get a connection.
+async fn prove(url: &str, config: &ConnectionConfig, address: &str) -> Result<()> {
+    let connecting = tokio::time::timeout(config.timeout(), AnyConnection::connect(url));
+    match connecting.await {
+        Ok(Ok(connection)) => {
+            connection.close().await.map_err(|e| failure::connecting(e, config, address))
+        }
+        Ok(Err(error)) => Err(failure::connecting(error, config, address)),
+        Err(_) => Err(failure::connecting(sqlx::Error::PoolTimedOut, config, address)),
     }
 }
 

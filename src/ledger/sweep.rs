@@ -74,20 +74,20 @@ impl Ledger {
             .map_err(|error| self.failure("looking for work", error))
     }
 
-    /// How many runs still wait for a worker, now or later. Those that live workers hold are
-    /// theirs.
+    /// How many runs still wait for a worker, now or later, or are held by one that has missed
+    /// renewals of its `lease`. Those that live workers hold are theirs.
     ///
     /// # Errors
     /// When the ledger can't be read.
-    pub async fn waiting(&self) -> Result<u64> {
-        sqlx::query_scalar::<_, i64>(sqlx::AssertSqlSafe(self.dialect.sql(
-            "SELECT {bigint:COUNT(*)} FROM goshift_run \
-             WHERE state IN ('submitted', 'retrying') OR (state = 'running' AND lease_until < {now})",
-        )))
-        .fetch_one(&self.pool)
-        .await
-        .map(|count| count.max(0) as u64)
-        .map_err(|error| self.failure("counting work", error))
+    pub async fn waiting(&self, lease: Duration) -> Result<u64> {
+        let counting = self
+            .query("SELECT {bigint:COUNT(*)} AS runs FROM goshift_run WHERE state IN ('submitted', 'retrying') OR (state = 'running' \
+                 AND (lease_until IS NULL OR lease_until < {now_plus}))")
+            .bind((lease / 3 * 2).as_millis() as i64)
+            .fetch_one(&self.pool);
+        let row = self.answer("counting work", counting).await?;
+        let count: i64 = get(&row, "runs").map_err(|e| self.failure("counting work", e))?;
+        Ok(count.max(0) as u64)
     }
 
     /// Failed runs whose dead message the broker has not confirmed, `older_than` ago: before that

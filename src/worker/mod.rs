@@ -219,7 +219,9 @@ impl Worker {
             }
         }
         let idle = self.slots.available_permits() == self.options.concurrency;
-        Ok(idle && messages == Some(0) && self.ledger.waiting().await? == 0)
+        Ok(idle
+            && messages == Some(0)
+            && self.ledger.waiting(self.settings.worker.lease).await? == 0)
     }
 
     /// The ledger can't be reached: gives messages to others and asks until it is back.

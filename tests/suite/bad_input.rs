@@ -178,3 +178,13 @@ async fn the_rest_of_the_command_line_answers() {
     assert!(text(&different).contains("DIFFERENT"), "{}", text(&different));
     site.remove().await;
 }
+
+#[tokio::test]
+async fn a_ledger_of_another_version_is_told() {
+    for engine in crate::support::ENGINES {
+        let site = Site::new(engine).await;
+        site.tasks("ALTER TABLE goshift_run DROP COLUMN plan_hash").await;
+        refused(&site.goshift(&["tasks"]), 2, &["another version of goshift", "init-db"]);
+        site.remove().await;
+    }
+}

@@ -5,7 +5,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use sqlx::mysql::{MySqlConnectOptions, MySqlPoolOptions, MySqlSslMode};
 use sqlx::pool::PoolConnection;
-use sqlx::{AssertSqlSafe, ConnectOptions, Executor, MySql, MySqlConnection, MySqlPool, Row};
+use sqlx::{
+    AssertSqlSafe, ConnectOptions, Connection, Executor, MySql, MySqlConnection, MySqlPool, Row,
+};
 
 use super::failure;
 use crate::config::connection::{ConnectionConfig, Tls};
@@ -34,6 +36,13 @@ impl Database {
     /// Connects, proves that the connection works and learns the server's limits.
     pub(super) async fn open(config: &ConnectionConfig, lanes: usize) -> Result<Self> {
         let address = config.address(3306);
+        // Once outside the pool, which would try again for as long as it may and then say only
+        // that it did not get a connection.
+        let proof = tokio::time::timeout(config.timeout(), options(config)?.connect()).await;
+        let proof = proof.unwrap_or(Err(sqlx::Error::PoolTimedOut)).map_err(|error| {
+            failure::classify(error, "connecting", &address).context(&config.place)
+        })?;
+        proof.close().await.map_err(|e| failure::classify(e, "connecting", &address))?;
         let pool = MySqlPoolOptions::new()
             .max_connections(lanes as u32 + 1)
             .acquire_timeout(config.timeout())

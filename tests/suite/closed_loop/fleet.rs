@@ -35,7 +35,7 @@ async fn three_workers_share_the_tasks_and_each_runs_once() {
 }
 
 /// Slows every row down at the target, so that a run can be met in its middle.
-async fn slow_target(site: &Site, engine: &str) {
+pub(super) async fn slow_target(site: &Site, engine: &str) {
     match engine {
         "mysql" => {
             site.my(

@@ -95,3 +95,25 @@ async fn the_seed_runs_verbatim() {
     assert_eq!(status, [["succeeded"]]);
     site.remove().await;
 }
+
+#[tokio::test]
+async fn off_a_terminal_progress_is_told_line_by_line() {
+    let site = Site::new("mysql").await;
+    source(&site, 3000).await;
+    fleet::slow_target(&site, "mysql").await;
+    let params = r#"{"read_batch": 100, "worker_num": 2}"#;
+    site.task(5, ("mysql", "source"), ("mysql", "target"), params).await;
+    let output = site.goshift(&["-id", "5"]);
+    assert!(output.status.success(), "{}", text(&output));
+    let notices = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(notices.contains("task 5:") && notices.contains("rows/s"), "{notices}");
+    let result = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(result.starts_with("task 5: 3,000 rows in"), "{result}");
+    let output = site.goshift(&["-id", "5", "--json"]);
+    let lines = String::from_utf8_lossy(&output.stdout).into_owned();
+    for line in lines.lines() {
+        serde_json::from_str::<serde_json::Value>(line).unwrap();
+    }
+    assert!(lines.contains("\"event\":\"succeeded\""), "{lines}");
+    site.remove().await;
+}

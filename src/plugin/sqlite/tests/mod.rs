@@ -20,7 +20,6 @@ use crate::schema::{LogicalType, Schema, TableRef};
 mod copying;
 mod describing;
 mod reading;
-mod speed;
 mod typing;
 mod writing;
 
