@@ -36,8 +36,7 @@ fn native_column(column: &Column, leads_key: bool) -> String {
     if let Some(collation) = &column.collation {
         // A collation's name starts with its character set's.
         let charset = collation.split('_').next().unwrap_or(collation);
-        let position = line.len();
-        line.insert_str(position, &format!(" CHARACTER SET {charset} COLLATE {collation}"));
+        line.push_str(&format!(" CHARACTER SET {charset} COLLATE {collation}"));
     }
     finish_column(&mut line, column, column.auto_increment && leads_key);
     line

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::{checksum, source};
-use crate::support::{Site, eventually, text};
+use crate::support::{Site, Worker, eventually, text};
 
 #[tokio::test]
 async fn three_workers_share_the_tasks_and_each_runs_once() {
@@ -56,6 +56,16 @@ pub(super) async fn slow_target(site: &Site, engine: &str) {
     }
 }
 
+/// Task 5, copied by a first worker until so many of its small shards are in.
+async fn begun(site: &Site, engine: &str, shards: i64) -> (Worker, String) {
+    let params = r#"{"read_batch": 100, "worker_num": 2}"#;
+    site.task(5, ("mysql", "source"), (engine, "target"), params).await;
+    let worker = site.worker("first", &[]);
+    let run = site.submitted(&["5"]).remove(0);
+    eventually("some shards are in", || async { shards_done(site, &run).await >= shards }).await;
+    (worker, run)
+}
+
 async fn shards_done(site: &Site, run: &str) -> i64 {
     let sql = format!("SELECT shards_done FROM goshift_run WHERE run_id = '{run}'");
     site.ask_one(&sql).await.parse().unwrap()
@@ -67,11 +77,7 @@ async fn a_killed_worker_s_run_is_finished_by_another_from_the_shards_that_are_l
         let site = Site::new(engine).await;
         source(&site, 4000).await;
         slow_target(&site, engine).await;
-        let params = r#"{"read_batch": 100, "worker_num": 2}"#;
-        site.task(5, ("mysql", "source"), (engine, "target"), params).await;
-        let first = site.worker("first", &[]);
-        let run = site.submitted(&["5"]).remove(0);
-        eventually("some shards are in", || async { shards_done(&site, &run).await >= 4 }).await;
+        let (first, run) = begun(&site, engine, 4).await;
         first.kill();
         let done = shards_done(&site, &run).await;
         assert!(done < 40, "killed in the middle");
@@ -96,11 +102,7 @@ async fn a_paused_worker_writes_nothing_after_another_has_taken_over() {
     let site = Site::new("postgres").await;
     source(&site, 3000).await;
     slow_target(&site, "mysql").await;
-    let params = r#"{"read_batch": 100, "worker_num": 2}"#;
-    site.task(5, ("mysql", "source"), ("mysql", "target"), params).await;
-    let mut first = site.worker("first", &[]);
-    let run = site.submitted(&["5"]).remove(0);
-    eventually("some shards are in", || async { shards_done(&site, &run).await >= 2 }).await;
+    let (mut first, run) = begun(&site, "mysql", 2).await;
     first.signal("STOP");
     let second = site.worker("second", &[]);
     site.wait_for(&run, "succeeded").await;
@@ -119,11 +121,7 @@ async fn a_draining_worker_gives_its_run_back_without_charging_an_attempt() {
     let site = Site::new("mysql").await;
     source(&site, 4000).await;
     slow_target(&site, "mysql").await;
-    let params = r#"{"read_batch": 100, "worker_num": 2}"#;
-    site.task(5, ("mysql", "source"), ("mysql", "target"), params).await;
-    let mut first = site.worker("first", &[]);
-    let run = site.submitted(&["5"]).remove(0);
-    eventually("some shards are in", || async { shards_done(&site, &run).await >= 2 }).await;
+    let (mut first, run) = begun(&site, "mysql", 2).await;
     first.signal("TERM");
     assert_eq!(first.ended().await, Some(0), "{}", first.log());
     assert_eq!(site.state(&run).await, "retrying");
@@ -142,11 +140,7 @@ async fn a_running_run_is_cancelled_and_a_waiting_one_too() {
     let site = Site::new("mysql").await;
     source(&site, 4000).await;
     slow_target(&site, "mysql").await;
-    let params = r#"{"read_batch": 100, "worker_num": 2}"#;
-    site.task(5, ("mysql", "source"), ("mysql", "target"), params).await;
-    let worker = site.worker("one", &[]);
-    let run = site.submitted(&["5"]).remove(0);
-    eventually("some shards are in", || async { shards_done(&site, &run).await >= 2 }).await;
+    let (worker, run) = begun(&site, "mysql", 2).await;
     let waiting = site.submitted(&["5"]).remove(0);
     assert_ne!(waiting, run, "a second run waits behind the active one");
     for id in [&waiting, &run] {
@@ -167,11 +161,7 @@ async fn a_task_edited_between_two_attempts_is_copied_from_the_start() {
     let site = Site::new("postgres").await;
     source(&site, 3000).await;
     slow_target(&site, "mysql").await;
-    let params = r#"{"read_batch": 100, "worker_num": 2}"#;
-    site.task(5, ("mysql", "source"), ("mysql", "target"), params).await;
-    let first = site.worker("first", &[]);
-    let run = site.submitted(&["5"]).remove(0);
-    eventually("some shards are in", || async { shards_done(&site, &run).await >= 4 }).await;
+    let (first, run) = begun(&site, "mysql", 4).await;
     first.kill();
     site.tasks("UPDATE task_def_sync_manager SET to_table = 'elsewhere' WHERE id = 5").await;
     let second = site.worker("second", &[]);
