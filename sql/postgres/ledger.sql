@@ -1,4 +1,4 @@
--- goshift's ledger: runs, shards, transitions, workers. All times are UTC by the database's clock.
+-- goshift's ledger: runs, shards, participants, transitions, workers, pauses. All times are UTC by the database's clock.
 -- Safe to repeat.
 CREATE TABLE IF NOT EXISTS goshift_run (
   run_id varchar(36) NOT NULL PRIMARY KEY,
@@ -9,7 +9,9 @@ CREATE TABLE IF NOT EXISTS goshift_run (
   state varchar(20) NOT NULL,
   attempt integer NOT NULL DEFAULT 0,
   rescues integer NOT NULL DEFAULT 0,
+  -- the owner's; every claim and every participant takes the next of the run
   epoch bigint NOT NULL DEFAULT 0,
+  last_epoch bigint NOT NULL DEFAULT 0,
   worker varchar(150),
   lease_until timestamptz,
   due_at timestamptz NOT NULL,
@@ -25,6 +27,12 @@ CREATE TABLE IF NOT EXISTS goshift_run (
   active_task integer UNIQUE,
   pending_task integer UNIQUE,
   cancel_requested integer NOT NULL DEFAULT 0,
+  -- how many workers may share it: 1 until it has turned out to be large
+  participants integer NOT NULL DEFAULT 1,
+  -- what participants besides the owner do. 0: work, 1: leave once their shards are in, 2: leave now
+  halt integer NOT NULL DEFAULT 0,
+  -- the connection whose limit of runs it waits for
+  waits_for varchar(190),
   -- 0: not dead, 1: to be published to the dead queue, 2: published
   dead_letter integer NOT NULL DEFAULT 0,
   -- what the shards were cut for; another plan starts again
@@ -40,17 +48,36 @@ CREATE TABLE IF NOT EXISTS goshift_run (
 );
 CREATE INDEX IF NOT EXISTS goshift_run_due ON goshift_run (state, due_at);
 CREATE INDEX IF NOT EXISTS goshift_run_task ON goshift_run (task_id, submitted_at);
+CREATE INDEX IF NOT EXISTS goshift_run_waits ON goshift_run (waits_for);
 
 CREATE TABLE IF NOT EXISTS goshift_shard (
   run_id varchar(36) NOT NULL,
   shard_no bigint NOT NULL,
   key_range text NOT NULL,
+  -- open, held or done; epoch says by whom
   state varchar(10) NOT NULL,
   epoch bigint,
   rows_done bigint,
   bytes_done bigint,
   finished_at timestamptz,
   PRIMARY KEY (run_id, shard_no)
+);
+CREATE INDEX IF NOT EXISTS goshift_shard_state ON goshift_shard (run_id, state, shard_no);
+
+-- Workers that share a run besides its owner.
+CREATE TABLE IF NOT EXISTS goshift_participant (
+  run_id varchar(36) NOT NULL,
+  epoch bigint NOT NULL,
+  worker varchar(150) NOT NULL,
+  -- active, left or lost
+  state varchar(10) NOT NULL,
+  lease_until timestamptz,
+  joined_at timestamptz NOT NULL,
+  left_at timestamptz,
+  shards_done bigint NOT NULL DEFAULT 0,
+  rows_done bigint NOT NULL DEFAULT 0,
+  reason text,
+  PRIMARY KEY (run_id, epoch)
 );
 
 CREATE TABLE IF NOT EXISTS goshift_transition (
@@ -66,6 +93,20 @@ CREATE TABLE IF NOT EXISTS goshift_transition (
   reason text
 );
 CREATE INDEX IF NOT EXISTS goshift_transition_run ON goshift_transition (run_id);
+
+-- What takes no new runs for now: the fleet, or a queue.
+CREATE TABLE IF NOT EXISTS goshift_pause (
+  scope varchar(40) NOT NULL PRIMARY KEY,
+  paused_at timestamptz NOT NULL,
+  paused_by varchar(190),
+  reason varchar(500)
+);
+
+-- One row for each connection with a limit of runs: whoever claims a run there locks it.
+CREATE TABLE IF NOT EXISTS goshift_gate (
+  connection varchar(190) NOT NULL PRIMARY KEY,
+  passed_at timestamptz
+);
 
 CREATE TABLE IF NOT EXISTS goshift_worker (
   worker varchar(150) NOT NULL PRIMARY KEY,

@@ -149,7 +149,7 @@ impl Ledger {
 
     /// Tables of another version of goshift would fail every run in its middle.
     async fn check_shape(&self) -> Result<()> {
-        const LATEST: &str = "SELECT plan_hash, rerun_by, dead_letter FROM goshift_run WHERE 1 = 0";
+        const LATEST: &str = "SELECT last_epoch, participants, waits_for FROM goshift_run WHERE 1 = 0";
         let looking = self.query(LATEST).fetch_optional(&self.pool);
         match tokio::time::timeout(self.patience, looking).await {
             Ok(Err(error @ sqlx::Error::Database(_))) => Err(Error::config(format!(
