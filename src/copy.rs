@@ -57,7 +57,10 @@ pub async fn shard(
                 let wait = rand::random_range(20..200 * u64::from(tries) * u64::from(tries));
                 tokio::time::sleep(Duration::from_millis(wait)).await;
             }
-            result => return result,
+            result => {
+                crate::fault::point("shard.committed");
+                return result;
+            }
         }
     }
 }

@@ -10,6 +10,7 @@ pub mod config;
 pub mod copy;
 pub mod error;
 pub mod event;
+pub mod fault;
 pub mod fence;
 pub mod ledger;
 pub mod plan;

@@ -9,6 +9,7 @@ use indicatif::{HumanCount, HumanDuration, ProgressBar, ProgressStyle};
 use serde_json::json;
 use tokio::task::JoinHandle;
 
+use crate::ledger::Standing;
 use crate::plugin::Receipt;
 
 /// How progress is shown.
@@ -64,6 +65,25 @@ impl Progress {
     pub fn is_complete(&self) -> bool {
         self.split_done.load(Ordering::Relaxed)
             && self.shards_done() == self.shards_total.load(Ordering::Relaxed)
+    }
+
+    /// Takes in what the ledger says of a shared run: one figure over all participants. What this
+    /// process has done and not yet written there is counted already, so figures never go back.
+    pub fn follow(&self, standing: &Standing) {
+        self.rows.fetch_max(standing.rows_done, Ordering::Relaxed);
+        self.bytes.fetch_max(standing.bytes_done, Ordering::Relaxed);
+        self.shards_done.fetch_max(standing.shards_done, Ordering::Relaxed);
+        self.shards_total.fetch_max(standing.shards_total, Ordering::Relaxed);
+        self.split_done.fetch_or(standing.split_done, Ordering::Relaxed);
+    }
+
+    /// The ledger's figures, once everything is written there.
+    pub fn settle(&self, standing: &Standing) {
+        self.rows.store(standing.rows_done, Ordering::Relaxed);
+        self.bytes.store(standing.bytes_done, Ordering::Relaxed);
+        self.shards_done.store(standing.shards_done, Ordering::Relaxed);
+        self.shards_total.store(standing.shards_total, Ordering::Relaxed);
+        self.split_done.store(standing.split_done, Ordering::Relaxed);
     }
 
     /// The engine's estimate of the rows.

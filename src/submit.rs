@@ -11,7 +11,7 @@ use crate::config::Settings;
 use crate::config::sections::QueueKind;
 use crate::error::{Error, Result};
 use crate::event::{Event, Priority};
-use crate::ledger::{Ledger, NewRun, Submitted};
+use crate::ledger::{Claim, Ledger, NewRun, Submitted};
 use crate::queue::Publisher;
 use crate::queue::rabbitmq::{RabbitConfig, RabbitPublisher};
 use crate::task::Mode;
@@ -21,6 +21,7 @@ use crate::task::Mode;
 pub struct Submitter {
     ledger: Ledger,
     publisher: Option<Arc<dyn Publisher>>,
+    lease: Duration,
 }
 
 /// The broker, if one is configured.
@@ -45,7 +46,7 @@ impl Submitter {
     pub fn open(settings: &Settings, ledger: Ledger, name: &str) -> Result<Self> {
         let publisher = broker(settings)?
             .map(|config| Arc::new(RabbitPublisher::lazy(config, name)) as Arc<dyn Publisher>);
-        Ok(Self { ledger, publisher })
+        Ok(Self { ledger, publisher, lease: settings.worker.lease })
     }
 
     /// The publisher, if a broker is configured.
@@ -114,6 +115,27 @@ impl Submitter {
             self.wake(run.task_id, *run_id, run.priority, delay)
         });
         futures::future::join_all(waking).await;
+    }
+
+    /// Wakes up to so many other workers to take part in a run. In the background, and without
+    /// anything that has to come true: every worker with a free slot also looks for such runs.
+    pub async fn invite(&self, claim: &Claim, others: u64) {
+        let Some(publisher) = self.publisher.clone() else { return };
+        let workers = match self.ledger.workers(self.lease).await {
+            Ok(workers) => workers,
+            Err(error) => {
+                tracing::debug!(%error, "no worker is invited, each finds the run by itself");
+                return;
+            }
+        };
+        let live = workers.iter().filter(|w| w.state == "working" && w.worker != claim.worker);
+        let event = Event::wake(claim.task_id, claim.run_id, claim.priority);
+        let events = vec![event; live.count().min(others as usize)];
+        tokio::spawn(async move {
+            for error in publisher.publish_all(&events).await.into_iter().filter_map(Result::err) {
+                tracing::debug!(%error, "an invitation was not confirmed");
+            }
+        });
     }
 
     async fn note_published(&self, run_id: Uuid, published: Result<()>) {

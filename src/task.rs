@@ -104,6 +104,9 @@ pub struct Params {
     /// Parallel lanes.
     #[serde(deserialize_with = "number_or_text")]
     pub worker_num: Option<usize>,
+    /// Workers that may share a run; as many as there are lanes without.
+    #[serde(deserialize_with = "number_or_text")]
+    pub participants: Option<u64>,
     /// Rows a shard reads.
     #[serde(deserialize_with = "number_or_text")]
     pub read_batch: Option<u64>,
@@ -127,6 +130,7 @@ impl KnownKeys for Params {
         "pk",
         "diff_column",
         "worker_num",
+        "participants",
         "read_batch",
         "write_batch",
         "columns",
@@ -227,6 +231,7 @@ impl Params {
         let params: Self = keys::read("params", Value::Object(map))?;
         let zero = [
             ("worker_num", params.worker_num == Some(0)),
+            ("participants", params.participants == Some(0)),
             ("read_batch", params.read_batch == Some(0)),
             ("write_batch", params.write_batch == Some(0)),
         ];

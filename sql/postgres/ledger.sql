@@ -31,6 +31,9 @@ CREATE TABLE IF NOT EXISTS goshift_run (
   participants integer NOT NULL DEFAULT 1,
   -- what participants besides the owner do. 0: work, 1: leave once their shards are in, 2: leave now
   halt integer NOT NULL DEFAULT 0,
+  -- 1: a worker was lost that held shards. Until they are in, or the task's next run has made
+  -- sure of it, transactions of that worker may still be open in the target
+  lost_holder integer NOT NULL DEFAULT 0,
   -- the connection whose limit of runs it waits for
   waits_for varchar(190),
   -- 0: not dead, 1: to be published to the dead queue, 2: published

@@ -8,9 +8,18 @@ use sqlx::{Any, Transaction};
 use uuid::Uuid;
 
 use super::ending::{Step, lease_lost};
-use super::{Attempt, Ledger, State, get};
+use super::{Attempt, Ledger, Standing, State, get};
 use crate::error::Result;
 use crate::event::Priority;
+
+/// What a claim is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Role {
+    /// The run: plans it, cuts its shards and ends it. One at a time.
+    Owner,
+    /// Shards of a run that somebody else owns.
+    Participant,
+}
 
 /// Proof that this process may write for a run, until another claim raises the epoch.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -33,6 +42,8 @@ pub struct Claim {
     pub rescues: u32,
     /// Who holds it.
     pub worker: String,
+    /// Whether the run itself is held, or a part in it.
+    pub role: Role,
     /// When the claim was sent, on this process's clock: the lease ends no earlier than a lease's
     /// length after that.
     pub claimed_at: Instant,
@@ -77,14 +88,16 @@ impl Ledger {
             return Ok(refused);
         }
         let rescued = state == State::Running.name();
-        let old_epoch: i64 = get(&row, "epoch")?;
+        let last_epoch: i64 = get(&row, "last_epoch")?;
         // MySQL evaluates SET from left to right with the new values, so `state` comes last.
         let changed = self
             .query(
-                "UPDATE goshift_run SET epoch = epoch + 1, worker = ?, lease_until = {now_plus}, \
-                 attempt = attempt + ?, rescues = rescues + ?, active_task = task_id, \
+                "UPDATE goshift_run SET epoch = last_epoch + 1, last_epoch = last_epoch + 1, \
+                 worker = ?, lease_until = {now_plus}, halt = 0, \
+                 attempt = attempt + ?, rescues = rescues + ?, \
+                 lost_holder = CASE WHEN state = 'running' THEN 1 ELSE lost_holder END, active_task = task_id, \
                  pending_task = NULL, started_at = COALESCE(started_at, {now}), state = ? \
-                 WHERE run_id = ? AND epoch = ? AND state = ? \
+                 WHERE run_id = ? AND last_epoch = ? AND state = ? \
                  AND (state <> 'running' OR lease_until IS NULL OR lease_until < {now})",
             )
             .bind(worker)
@@ -93,7 +106,7 @@ impl Ledger {
             .bind(i64::from(rescued))
             .bind(State::Running.name())
             .bind(run_id.to_string())
-            .bind(old_epoch)
+            .bind(last_epoch)
             .bind(state.as_str())
             .execute(&mut *tx)
             .await?
@@ -114,6 +127,7 @@ impl Ledger {
         };
         self.record(&mut tx, &step).await?;
         tx.commit().await?;
+        crate::fault::point("claim.committed");
         Ok(ClaimOutcome::Claimed(claim))
     }
 
@@ -124,7 +138,7 @@ impl Ledger {
         run_id: Uuid,
     ) -> Result<Option<AnyRow>, sqlx::Error> {
         self.query(
-            "SELECT task_id, mode, params, priority, state, attempt, rescues, epoch, \
+            "SELECT task_id, mode, params, priority, state, attempt, rescues, epoch, last_epoch, \
                  {ms_until:due_at} AS due_ms, {ms_until:lease_until} AS lease_ms, \
                  (SELECT {bigint:COUNT(*)} FROM goshift_run other \
                   WHERE other.active_task = goshift_run.task_id \
@@ -136,40 +150,36 @@ impl Ledger {
         .await
     }
 
-    /// Extends the lease. Returns whether somebody asked for the run to be cancelled.
+    /// Extends the lease, and tells how the run stands.
     ///
     /// # Errors
-    /// Kind `LeaseLost` once another worker has claimed the run, `Transient` when the ledger
-    /// can't be reached.
-    pub async fn renew(&self, claim: &Claim, lease: Duration) -> Result<bool> {
+    /// Kind `LeaseLost` once another worker has taken over, `Transient` when the ledger can't be
+    /// reached.
+    pub async fn renew(&self, claim: &Claim, lease: Duration) -> Result<Standing> {
+        let renewal = match claim.role {
+            Role::Owner => {
+                "UPDATE goshift_run SET lease_until = {now_plus} \
+                 WHERE run_id = ? AND epoch = ? AND state = 'running'"
+            }
+            Role::Participant => {
+                "UPDATE goshift_participant SET lease_until = {now_plus} \
+                 WHERE run_id = ? AND epoch = ? AND state = 'active'"
+            }
+        };
         let renewed = self
             .answer(
                 "renewing a lease",
-                self.query(
-                    "UPDATE goshift_run SET lease_until = {now_plus} \
-                 WHERE run_id = ? AND epoch = ? AND state = 'running'",
-                )
-                .bind(lease.as_millis() as i64)
-                .bind(claim.run_id.to_string())
-                .bind(claim.epoch)
-                .execute(&self.pool),
+                self.query(renewal)
+                    .bind(lease.as_millis() as i64)
+                    .bind(claim.run_id.to_string())
+                    .bind(claim.epoch)
+                    .execute(&self.pool),
             )
             .await?;
         if renewed.rows_affected() == 0 {
             return Err(lease_lost(claim));
         }
-        self.is_cancel_requested(claim.run_id).await
-    }
-
-    async fn is_cancel_requested(&self, run_id: Uuid) -> Result<bool> {
-        sqlx::query_scalar::<_, i64>(sqlx::AssertSqlSafe(
-            self.dialect.sql("SELECT {bigint:cancel_requested} FROM goshift_run WHERE run_id = ?"),
-        ))
-        .bind(run_id.to_string())
-        .fetch_one(&self.pool)
-        .await
-        .map(|requested| requested != 0)
-        .map_err(|error| self.failure("reading a run", error))
+        self.standing(claim.run_id).await
     }
 }
 
@@ -202,10 +212,11 @@ fn read_claim(
         mode: get(row, "mode")?,
         params: get::<Option<String>>(row, "params")?.unwrap_or_default(),
         priority: Priority::from_rank(get(row, "priority")?),
-        epoch: get::<i64>(row, "epoch")? + 1,
+        epoch: get::<i64>(row, "last_epoch")? + 1,
         attempt: (get::<i64>(row, "attempt")? + i64::from(!rescued)) as u32,
         rescues: (get::<i64>(row, "rescues")? + i64::from(rescued)) as u32,
         worker: worker.to_owned(),
+        role: Role::Owner,
         claimed_at: Instant::now(),
     })
 }

@@ -110,6 +110,9 @@ impl Ledger {
         }
         if state == State::Succeeded {
             self.require_complete(&mut tx, claim).await?;
+        } else {
+            self.require_alone(&mut tx, claim).await?;
+            self.release_shards(&mut tx, claim).await?;
         }
         let step = Step {
             run_id: claim.run_id,
@@ -132,7 +135,9 @@ impl Ledger {
             Ok::<_, sqlx::Error>((id, Priority::from_rank(get(&row, "priority")?)))
         });
         let next = next.transpose()?;
+        crate::fault::point("finish.before_commit");
         tx.commit().await?;
+        crate::fault::point("finish.committed");
         Ok(next)
     }
 
@@ -153,7 +158,8 @@ impl Ledger {
                  remedy = ?, due_at = {now_plus}, attempt = attempt - ?, \
                  active_task = CASE WHEN ? = 1 THEN active_task ELSE NULL END, \
                  finished_at = CASE WHEN ? = 1 THEN NULL ELSE {now} END, \
-                 dead_letter = ?, cancel_requested = 0, state = ? \
+                 dead_letter = ?, cancel_requested = 0, halt = 0, \
+                 lost_holder = CASE WHEN ? = 1 THEN 0 ELSE lost_holder END, state = ? \
                  WHERE run_id = ? AND epoch = ? AND state = 'running' \
                  AND (cancel_requested = 0 OR ? = 0)",
         )
@@ -164,6 +170,7 @@ impl Ledger {
         .bind(i64::from(again))
         .bind(i64::from(again))
         .bind(i64::from(matches!(ending, Ending::Failed { dead: true, .. })))
+        .bind(i64::from(state == State::Succeeded))
         .bind(state.name())
         .bind(claim.run_id.to_string())
         .bind(claim.epoch)
@@ -193,6 +200,27 @@ impl Ledger {
             return Ok(());
         }
         Err(Error::internal(format!("run {} was ended with open shards", claim.run_id)).into())
+    }
+
+    /// A run that is not complete may be run again by somebody else at once: nobody may still be
+    /// copying for it. (With every shard in, nobody does.)
+    async fn require_alone(
+        &self,
+        tx: &mut Transaction<'static, Any>,
+        claim: &Claim,
+    ) -> Result<(), Attempt> {
+        let row = self
+            .query(
+                "SELECT {bigint:COUNT(*)} AS others FROM goshift_participant \
+                 WHERE run_id = ? AND state = 'active'",
+            )
+            .bind(claim.run_id.to_string())
+            .fetch_one(&mut **tx)
+            .await?;
+        if get::<i64>(&row, "others")? == 0 {
+            return Ok(());
+        }
+        Err(Error::transient(format!("run {}: other workers still take part", claim.run_id)).into())
     }
 
     /// Writes a transition and the task's `task_status` in the caller's transaction.

@@ -22,18 +22,24 @@ mod claim;
 pub mod dialect;
 mod ending;
 mod failure;
+mod figures;
 mod fleet;
 mod inspect;
+mod participants;
+mod resume;
 mod shards;
 mod submission;
 mod sweep;
 mod tasks;
 
-pub use claim::{Claim, ClaimOutcome};
+pub use claim::{Claim, ClaimOutcome, Role};
 pub use ending::{Ending, lease_lost};
+pub use figures::Progress;
 pub use fleet::WorkerRow;
 pub use inspect::{ActiveRun, RunFilter, RunRow, TransitionRow};
-pub use shards::{Progress, StoredShards};
+pub use participants::{Halt, Standing};
+pub use resume::StoredShards;
+pub use shards::{Claimed, Holder};
 pub use submission::{NewRun, Submitted};
 pub use sweep::{DeadRun, Due};
 
@@ -149,7 +155,8 @@ impl Ledger {
 
     /// Tables of another version of goshift would fail every run in its middle.
     async fn check_shape(&self) -> Result<()> {
-        const LATEST: &str = "SELECT last_epoch, participants, waits_for FROM goshift_run WHERE 1 = 0";
+        const LATEST: &str = "SELECT plan_hash, last_epoch, lost_holder, waits_for \
+             FROM goshift_run WHERE 1 = 0";
         let looking = self.query(LATEST).fetch_optional(&self.pool);
         match tokio::time::timeout(self.patience, looking).await {
             Ok(Err(error @ sqlx::Error::Database(_))) => Err(Error::config(format!(

@@ -31,8 +31,10 @@ pub struct Plan {
     pub read: Arc<ReadPlan>,
     /// For the writer.
     pub write: Arc<WritePlan>,
-    /// Parallel lanes.
+    /// Parallel lanes of one worker.
     pub lanes: usize,
+    /// Parallel lanes of all workers that share the run.
+    pub all_lanes: usize,
     /// Whether the source's keys can't guarantee that no two rows share the target's key, so that
     /// the target must be counted at the end.
     pub count_rows: bool,
@@ -87,7 +89,7 @@ impl Planner<'_> {
             && (may_be_null || !columns::key_is_unique_in_source(&source, &target, &pairs, &key));
         let params = &self.task.params;
         columns::check_filter(params.filter.as_deref())?;
-        let lanes = self.lanes(split.is_empty(), &mut notes);
+        let all_lanes = self.all_lanes(split.is_empty(), &mut notes);
         let read = ReadPlan {
             columns: pairs.iter().map(|pair| pair.source).collect(),
             schema: source,
@@ -118,7 +120,8 @@ impl Planner<'_> {
         Ok(Plan {
             read: Arc::new(read),
             write: Arc::new(write),
-            lanes,
+            lanes: all_lanes.min(self.max_lanes).max(1),
+            all_lanes,
             count_rows,
             creates_target,
             notes,
@@ -221,8 +224,9 @@ impl Planner<'_> {
             .unwrap_or(crate::batch::WireFormat::Canonical)
     }
 
-    fn lanes(&self, keyless: bool, notes: &mut Vec<String>) -> usize {
-        let wanted = self.task.params.worker_num.unwrap_or(DEFAULT_LANES);
+    /// Lanes of all workers that share the run; one worker has at most `max_lanes` of them.
+    fn all_lanes(&self, keyless: bool, notes: &mut Vec<String>) -> usize {
+        let wanted = self.task.params.worker_num.unwrap_or(DEFAULT_LANES).max(1);
         if keyless {
             return 1;
         }
@@ -232,11 +236,11 @@ impl Planner<'_> {
         }
         if wanted > self.max_lanes {
             notes.push(format!(
-                "worker_num {wanted} is capped at worker.max_lanes {}",
+                "worker_num {wanted} is capped at worker.max_lanes {} for one worker",
                 self.max_lanes
             ));
         }
-        wanted.min(self.max_lanes).max(1)
+        wanted
     }
 }
 

@@ -249,6 +249,11 @@ pub trait Writer: Send + Sync {
     /// rolls back.
     async fn write(&self, plan: &WritePlan, shard: u64, input: BatchReceiver) -> Result<Receipt>;
 
+    /// Ends what other processes have open in the database for these shards of these runs, and
+    /// returns once it is rolled back or in. Called before shards of a lost worker are written
+    /// again; each shard's own transaction makes sure of the same for its own number.
+    async fn expel(&self, shards: &[(Uuid, u64)]) -> Result<()>;
+
     /// After the last shard: moves sequences past the copied values, removes the run's markers.
     async fn finish(&self, plan: &WritePlan) -> Result<()>;
 }

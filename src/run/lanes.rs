@@ -1,31 +1,35 @@
 //! The seed's two channels: shards go out to parallel lanes, results come back.
 
+use std::future::Future;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use futures::FutureExt;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use super::Route;
+use super::feed::Feed;
 use crate::copy::{self, Limits};
 use crate::error::{Context, Error, Result};
-use crate::ledger::{Claim, Ledger, StoredShards};
-use crate::plan::split::Cursor;
+use crate::ledger::{Claim, Ledger, Role, Standing, StoredShards};
+use crate::plan::Plan;
 use crate::plugin::{KeyRange, Receipt};
 use crate::progress::Progress;
+use crate::submit::Submitter;
 
-type Task = (u64, KeyRange);
+/// A shard's number and range.
+pub(super) type Task = (u64, KeyRange);
 type Outcome = (u64, Result<Receipt>);
 
-/// Shards recorded in one ledger transaction, at most. The first goes alone, so that rows flow at
-/// once; then each time twice as many.
-const MAX_GROUP: usize = 16;
 /// Completions written in one ledger transaction, at most, and how long the first may wait.
 const COMPLETIONS: usize = 32;
 const COMPLETION_WAIT: Duration = Duration::from_millis(200);
+/// How often a lane that others have taken over looks whether the run is over.
+const PARKED: Duration = Duration::from_millis(100);
 
 /// What all parts of a run's copying share.
 pub(super) struct Work<'a> {
@@ -36,20 +40,73 @@ pub(super) struct Work<'a> {
     pub limits: Limits,
     /// Cancelled to start no new shard.
     pub drain: &'a CancellationToken,
+    /// How the run stands.
+    pub standing: watch::Receiver<Standing>,
+    /// How many workers may share the run; 1 for one that can't be shared.
+    pub max_participants: u64,
+    /// Wakes other workers to take part.
+    pub submitter: &'a Submitter,
+    /// Whether others may take part now.
+    pub is_shared: AtomicBool,
 }
 
 impl Work<'_> {
+    /// Lanes that this participant may have now: the task's `worker_num` is for all of them
+    /// together. The owner has what does not divide.
+    pub(super) fn lanes(&self, standing: &Standing) -> usize {
+        share_of_lanes(&self.route.plan, self.claim.role, standing.active as usize)
+    }
+
+    /// Lets other workers take part.
+    pub(super) async fn share(&self) -> Result<()> {
+        self.ledger.share(self.claim, self.max_participants).await?;
+        self.is_shared.store(true, Ordering::Relaxed);
+        let others = self.max_participants - 1;
+        tracing::info!(
+            task = self.claim.task_id, run = %self.claim.run_id,
+            "large: up to {others} other worker(s) may take part"
+        );
+        self.submitter.invite(self.claim, others).await;
+        Ok(())
+    }
+
     /// Copies every shard that is not in yet. `false` when it was drained before its end.
     ///
     /// # Errors
     /// The first shard's that failed; what has committed until then is in the ledger.
     pub(super) async fn copy(&self, stored: StoredShards) -> Result<bool> {
+        self.is_shared.store(stored.participants > 1, Ordering::Relaxed);
+        self.run(|feed| feed.own(stored)).await?;
+        if self.is_shared.load(Ordering::Relaxed) {
+            let standing = self.ledger.standing(self.claim.run_id).await?;
+            self.progress.settle(&standing);
+        }
+        let complete = self.progress.is_complete();
+        if !complete && !self.drain.is_cancelled() {
+            return Err(Error::internal("the lanes ended with open shards"));
+        }
+        Ok(complete)
+    }
+
+    /// Copies free shards of a run that another worker owns, until none is left or it is drained.
+    ///
+    /// # Errors
+    /// As [`Work::copy`].
+    pub(super) async fn take_part(&self) -> Result<()> {
+        self.run(Feed::take_part).await
+    }
+
+    async fn run<'w, F, Fut>(&'w self, feed: F) -> Result<()>
+    where
+        F: FnOnce(Feed<'w>) -> Fut,
+        Fut: Future<Output = Result<JoinSet<()>>>,
+    {
         let (tasks, waiting) = async_channel::bounded(self.route.plan.lanes);
         let (results, mut outcomes) = mpsc::channel(self.route.plan.lanes * 2);
         let lanes = Lanes { work: self, waiting, results, running: JoinSet::new() };
         let mut completions = Completions { work: self, done: Vec::new(), since: Instant::now() };
         let (fed, collected) = {
-            let feeding = self.feed(stored, tasks, lanes);
+            let feeding = feed(Feed::new(self, tasks, lanes));
             let collecting = completions.collect(&mut outcomes);
             tokio::pin!(feeding);
             tokio::pin!(collecting);
@@ -70,87 +127,47 @@ impl Work<'_> {
         let flushed = completions.flush().await;
         collected?;
         fed?;
-        flushed?;
-        if !self.progress.is_complete() && !self.drain.is_cancelled() {
-            return Err(Error::internal("the lanes ended with open shards"));
-        }
-        Ok(self.progress.is_complete())
+        flushed
     }
+}
 
-    /// Sends out open shards of earlier attempts, then cuts new ones, until the end or a drain.
-    /// Returns the lanes, which still work on them.
-    async fn feed(
-        &self,
-        stored: StoredShards,
-        tasks: async_channel::Sender<Task>,
-        mut lanes: Lanes<'_>,
-    ) -> Result<JoinSet<()>> {
-        let mut next = stored.last.as_ref().map_or(0, |(number, _)| number + 1);
-        let mut cursor = match &stored.last {
-            _ if stored.split_done => Cursor::End,
-            Some((_, range)) => Cursor::behind(range),
-            None => Cursor::Start,
-        };
-        let mut group: Vec<Task> = stored.open;
-        let mut size = 1;
-        loop {
-            for task in group.drain(..) {
-                lanes.start_one();
-                let sent = tokio::select! {
-                    sent = tasks.send(task) => sent.is_ok(),
-                    () = self.drain.cancelled() => false,
-                };
-                if !sent {
-                    return Ok(lanes.running);
-                }
-            }
-            if cursor == Cursor::End {
-                self.progress.split_done();
-                return Ok(lanes.running);
-            }
-            let ranges = self.cut(&mut cursor, size).await?;
-            self.ledger.record_shards(self.claim, next, &ranges, cursor == Cursor::End).await?;
-            group = (next..).zip(ranges).collect();
-            next += group.len() as u64;
-            size = (size * 2).min(MAX_GROUP);
-        }
-    }
-
-    async fn cut(&self, cursor: &mut Cursor, size: usize) -> Result<Vec<KeyRange>> {
-        let mut ranges = Vec::with_capacity(size);
-        while ranges.len() < size {
-            let cutting = cursor.next(self.route.reader.as_ref(), &self.route.plan.read);
-            let range =
-                tokio::time::timeout(self.limits.stall, cutting).await.map_err(|_| {
-                    Error::transient(format!("no answer to a split for {:?}", self.limits.stall))
-                        .with_remedy("is the split key indexed, and the source well?")
-                })??;
-            let Some(range) = range else { break };
-            ranges.push(range);
-            self.progress.cut();
-        }
-        Ok(ranges)
-    }
+fn share_of_lanes(plan: &Plan, role: Role, others: usize) -> usize {
+    let each = plan.all_lanes / (others + 1);
+    let share = match role {
+        Role::Owner => plan.all_lanes - each * others,
+        Role::Participant => each,
+    };
+    share.clamp(1, plan.lanes)
 }
 
 /// The lanes of a run, started one by one as shards come.
-struct Lanes<'a> {
+pub(super) struct Lanes<'a> {
     work: &'a Work<'a>,
     waiting: async_channel::Receiver<Task>,
     results: mpsc::Sender<Outcome>,
-    running: JoinSet<()>,
+    pub(super) running: JoinSet<()>,
 }
 
 impl Lanes<'_> {
-    fn start_one(&mut self) {
+    pub(super) fn start_one(&mut self) {
         if self.running.len() >= self.work.route.plan.lanes {
             return;
         }
         let (route, limits) = (Arc::clone(&self.work.route), self.work.limits.clone());
         let (waiting, results) = (self.waiting.clone(), self.results.clone());
         let drain = self.work.drain.clone();
+        let (index, role) = (self.running.len(), self.work.claim.role);
+        let mut standing = self.work.standing.clone();
         self.running.spawn(async move {
-            while let Ok((number, range)) = waiting.recv().await {
+            loop {
+                // Others that joined have taken over some of the lanes.
+                let mine =
+                    |s: &Standing| index < share_of_lanes(&route.plan, role, s.active as usize);
+                tokio::select! {
+                    allowed = standing.wait_for(mine) => if allowed.is_err() { return },
+                    () = waiting_ended(&waiting) => return,
+                }
+                let Ok((number, range)) = waiting.recv().await else { return };
                 if drain.is_cancelled() {
                     continue;
                 }
@@ -167,6 +184,13 @@ impl Lanes<'_> {
                 }
             }
         });
+    }
+}
+
+/// Ends once no shard will come any more.
+async fn waiting_ended(waiting: &async_channel::Receiver<Task>) {
+    while !(waiting.is_closed() && waiting.is_empty()) {
+        tokio::time::sleep(PARKED).await;
     }
 }
 

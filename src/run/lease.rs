@@ -1,25 +1,28 @@
-//! Keeps a claim alive while its run works, and stops the run before the claim can run out.
+//! Keeps a claim alive while its holder works, and stops the work before the claim can run out.
 
 use std::sync::Arc;
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
+use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use crate::error::{Error, Kind, Result};
 use crate::fence::Fence;
-use crate::ledger::{Claim, Ledger, lease_lost};
+use crate::ledger::{Claim, Halt, Ledger, Role, Standing, lease_lost};
 
-/// How often the ledger is asked whether somebody wants the run cancelled.
+/// How often the ledger is asked how the run stands, and whether somebody wants it cancelled.
 const LOOK: Duration = Duration::from_secs(1);
 
 /// A claim that is being renewed. Dropping it stops the renewal.
 pub struct LeaseKeeper {
-    /// Cancelled when the run must write no more.
+    /// Cancelled when the holder must write no more.
     pub stop: CancellationToken,
     /// Open while the lease is surely good.
     pub fence: Fence,
+    /// How the run stands, a second old at most.
+    pub standing: watch::Receiver<Standing>,
     why: Arc<Mutex<Option<Error>>>,
     task: JoinHandle<()>,
 }
@@ -29,20 +32,25 @@ impl LeaseKeeper {
     pub fn start(ledger: Ledger, claim: Claim, lease: Duration) -> Self {
         let stop = CancellationToken::new();
         let why = Arc::new(Mutex::new(None));
-        let (token, reason) = (stop.clone(), Arc::clone(&why));
-        let fence = Fence::until(claim.claimed_at + give_up(lease));
-        let shared = fence.clone();
-        let task = tokio::spawn(async move {
-            let error = renew_until_lost(&ledger, &claim, lease, &shared).await;
-            if let Ok(mut reason) = reason.lock() {
-                *reason = Some(error);
-            }
-            token.cancel();
-        });
-        Self { stop, fence, why, task }
+        // Counted from before a claim or renewal was sent: the ledger's clock can only be later.
+        let good_until = claim.claimed_at + give_up(lease);
+        let fence = Fence::until(good_until);
+        let (sender, standing) =
+            watch::channel(Standing { participants: 1, ..Standing::default() });
+        let renewal = Renewal {
+            ledger,
+            claim,
+            lease,
+            good_until,
+            fence: fence.clone(),
+            standing: sender,
+            stop: stop.clone(),
+            why: Arc::clone(&why),
+        };
+        Self { stop, fence, standing, why, task: tokio::spawn(renewal.run()) }
     }
 
-    /// Why the run had to stop.
+    /// Why the work had to stop.
     pub fn reason(&self) -> Error {
         let reason = self.why.lock().ok().and_then(|mut reason| reason.take());
         reason.unwrap_or_else(|| Error::new(Kind::Cancelled, "stopped"))
@@ -60,32 +68,74 @@ fn give_up(lease: Duration) -> Duration {
     lease - lease / 4
 }
 
-async fn renew_until_lost(ledger: &Ledger, claim: &Claim, lease: Duration, fence: &Fence) -> Error {
-    let pause = LOOK.min(lease / 3);
-    // Counted from before a claim or renewal was sent: the ledger's clock can only be later.
-    let mut good_until = claim.claimed_at + give_up(lease);
-    loop {
-        tokio::time::sleep(pause).await;
-        let sent = Instant::now();
-        let left = good_until.saturating_duration_since(sent);
-        let renewed: Result<bool> =
-            match tokio::time::timeout(left, ledger.renew(claim, lease)).await {
+struct Renewal {
+    ledger: Ledger,
+    claim: Claim,
+    lease: Duration,
+    good_until: Instant,
+    fence: Fence,
+    standing: watch::Sender<Standing>,
+    stop: CancellationToken,
+    why: Arc<Mutex<Option<Error>>>,
+}
+
+impl Renewal {
+    /// Renews until the claim is lost. A run that is to stop for another reason keeps its claim: it
+    /// still has to be ended.
+    async fn run(mut self) {
+        let lost = loop {
+            tokio::time::sleep(LOOK.min(self.lease / 3)).await;
+            let sent = Instant::now();
+            let left = self.good_until.saturating_duration_since(sent);
+            let renewed = match tokio::time::timeout(left, self.renew()).await {
                 Ok(result) => result,
                 Err(_) => Err(Error::transient("the task database did not answer")),
             };
-        match renewed {
-            Ok(true) => return Error::new(Kind::Cancelled, "cancelled on request"),
-            Ok(false) => {
-                good_until = sent + give_up(lease);
-                fence.extend(good_until);
+            match renewed {
+                Ok(standing) => {
+                    self.good_until = sent + give_up(self.lease);
+                    self.fence.extend(self.good_until);
+                    if let Some(reason) = self.reason_to_stop(&standing) {
+                        self.stop(reason);
+                    }
+                    self.standing.send_replace(standing);
+                }
+                Err(error) if error.kind() == Kind::LeaseLost => break error,
+                Err(error) if Instant::now() >= self.good_until => {
+                    break lease_lost(&self.claim).caused_by(error);
+                }
+                Err(error) => {
+                    tracing::warn!(run = %self.claim.run_id, %error, "can't renew the lease, trying again");
+                }
             }
-            Err(error) if error.kind() == Kind::LeaseLost => return error,
-            Err(error) if Instant::now() >= good_until => {
-                return lease_lost(claim).caused_by(error);
-            }
-            Err(error) => {
-                tracing::warn!(run = %claim.run_id, %error, "can't renew the lease, trying again");
-            }
+        };
+        self.stop(lost);
+    }
+
+    async fn renew(&self) -> Result<Standing> {
+        let standing = self.ledger.renew(&self.claim, self.lease).await?;
+        if self.claim.role == Role::Owner && standing.active > 0 {
+            self.ledger.evict(&self.claim).await?;
         }
+        Ok(standing)
+    }
+
+    fn reason_to_stop(&self, standing: &Standing) -> Option<Error> {
+        let what = match self.claim.role {
+            _ if standing.cancel_requested => "cancelled on request",
+            Role::Participant if !standing.running => "the run is over",
+            Role::Participant if standing.halt == Halt::Now => "the run's owner stops it",
+            _ => return None,
+        };
+        Some(Error::new(Kind::Cancelled, what))
+    }
+
+    fn stop(&self, reason: Error) {
+        if let Ok(mut why) = self.why.lock()
+            && !self.stop.is_cancelled()
+        {
+            *why = Some(reason);
+        }
+        self.stop.cancel();
     }
 }

@@ -2,6 +2,7 @@
 //! split, copy shards with parallel lanes, follow the results, end.
 
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::time::{Duration, Instant};
 
 use tokio_util::sync::CancellationToken;
@@ -11,16 +12,18 @@ use crate::config::{Settings, Side};
 use crate::copy::Limits;
 use crate::error::{Context, Error, Kind, Result};
 use crate::event::Priority;
-use crate::fence::Fence;
-use crate::ledger::{Claim, Ending, Ledger, StoredShards};
+use crate::ledger::{Claim, Ending, Halt, Ledger, StoredShards};
 use crate::plan::{Plan, Planner};
 use crate::plugin::{self, Reader, WriteMode, Writer};
 use crate::progress::{Display, Progress, Reporter};
 use crate::retry::Ladder;
+use crate::submit::Submitter;
 use crate::task::{Endpoint, Params, TaskMeta};
 
+mod feed;
 mod lanes;
 mod lease;
+mod part;
 
 use lease::LeaseKeeper;
 
@@ -31,6 +34,8 @@ pub struct Runner {
     pub settings: Arc<Settings>,
     /// The task database.
     pub ledger: Ledger,
+    /// The way to other workers.
+    pub submitter: Submitter,
     /// How progress is shown.
     pub display: Display,
     /// Cancelled to give runs back: no new shard is started.
@@ -66,6 +71,14 @@ pub struct Route {
     pub from_address: String,
     /// Which database is written.
     pub to_address: String,
+    /// Whether other workers can reach both sides: not so with a file of this machine.
+    pub is_shareable: bool,
+}
+
+impl Route {
+    fn fingerprint(&self) -> String {
+        self.plan.fingerprint(&self.from_address, &self.to_address)
+    }
 }
 
 impl Runner {
@@ -98,7 +111,8 @@ impl Runner {
             max_lanes,
         };
         let plan = plan.plan(dry).await?;
-        Ok(Route { reader, writer, plan, from_address, to_address })
+        let is_shareable = source.path.is_none() && target.path.is_none();
+        Ok(Route { reader, writer, plan, from_address, to_address, is_shareable })
     }
 
     fn connection(
@@ -120,7 +134,7 @@ impl Runner {
             LeaseKeeper::start(self.ledger.clone(), claim.clone(), self.settings.worker.lease);
         let started = Instant::now();
         let result = tokio::select! {
-            result = self.copy(claim, keeper.fence.clone()) => result,
+            result = self.copy(claim, &keeper) => result,
             () = keeper.stop.cancelled() => Err(keeper.reason()),
             () = self.halt.cancelled() => Err(Error::new(Kind::Cancelled, "stopped by a signal")),
         };
@@ -133,27 +147,11 @@ impl Runner {
             return Err(Error::new(Kind::LeaseLost, error.to_string()));
         }
         let ending = self.ending(claim, &result, foreground);
-        let next = self.end(claim, &ending).await?;
-        Ok(Finished { ending, result, next })
-    }
-
-    /// Writes the end into the ledger, patiently: the work is done, and for as long as the lease
-    /// is renewed or not yet expired, nobody else can end it.
-    async fn end(&self, claim: &Claim, ending: &Ending) -> Result<Option<(Uuid, Priority)>> {
-        let started = Instant::now();
-        let mut wait = Duration::from_millis(100);
-        loop {
-            match self.ledger.end(claim, ending).await {
-                Err(error)
-                    if error.is_transient() && started.elapsed() < self.settings.worker.lease =>
-                {
-                    tracing::warn!(run = %claim.run_id, %error, "can't end the run, trying again");
-                    tokio::time::sleep(wait).await;
-                    wait = (wait * 2).min(Duration::from_secs(2));
-                }
-                result => return result,
-            }
+        if ending != Ending::Succeeded {
+            self.dismiss(claim, &ending).await?;
         }
+        let next = self.patiently(claim, || self.ledger.end(claim, &ending)).await?;
+        Ok(Finished { ending, result, next })
     }
 
     fn ending(&self, claim: &Claim, result: &Result<Option<Summary>>, foreground: bool) -> Ending {
@@ -186,7 +184,10 @@ impl Runner {
     }
 
     /// Copies what is left of the run. `None` when it was drained before its end.
-    async fn copy(&self, claim: &Claim, fence: Fence) -> Result<Option<Summary>> {
+    async fn copy(&self, claim: &Claim, keeper: &LeaseKeeper) -> Result<Option<Summary>> {
+        if claim.rescues > self.settings.worker.max_rescues {
+            return Err(poisonous(claim));
+        }
         let task = self.ledger.task(claim.task_id).await?;
         let overrides = Params::parse_object(&claim.params)?;
         let task = task.checked(&overrides, Some(&claim.mode))?;
@@ -206,14 +207,7 @@ impl Runner {
         let label = format!("task {}", claim.task_id);
         let reporter = Reporter::start(self.display, label, Arc::clone(&progress));
         let route = Arc::new(route);
-        let work = lanes::Work {
-            ledger: &self.ledger,
-            claim,
-            route: Arc::clone(&route),
-            progress: &progress,
-            limits: Limits { buffer: settings.lane_buffer, fence, stall: settings.stall },
-            drain: &self.drain,
-        };
+        let work = self.work(claim, keeper, &route, &task, &progress);
         let complete = work.copy(stored).await?;
         drop(reporter);
         if !complete {
@@ -234,6 +228,36 @@ impl Runner {
         }))
     }
 
+    /// What a run's lanes need, for its owner and for its participants.
+    fn work<'a>(
+        &'a self,
+        claim: &'a Claim,
+        keeper: &LeaseKeeper,
+        route: &Arc<Route>,
+        task: &TaskMeta,
+        progress: &'a Progress,
+    ) -> lanes::Work<'a> {
+        let settings = &self.settings.worker;
+        let all_lanes = route.plan.all_lanes as u64;
+        let wanted = if route.is_shareable { task.params.participants } else { Some(1) };
+        lanes::Work {
+            ledger: &self.ledger,
+            claim,
+            route: Arc::clone(route),
+            progress,
+            limits: Limits {
+                buffer: settings.lane_buffer,
+                fence: keeper.fence.clone(),
+                stall: settings.stall,
+            },
+            drain: &self.drain,
+            standing: keeper.standing.clone(),
+            max_participants: wanted.unwrap_or(all_lanes).min(all_lanes),
+            submitter: &self.submitter,
+            is_shared: AtomicBool::new(false),
+        }
+    }
+
     /// What earlier attempts of the run have left, and whether the target held rows before, where
     /// that matters for the final count. A task that was edited since, or a target that
     /// was dropped, makes the shards cut then worthless: they are cut again.
@@ -244,8 +268,9 @@ impl Runner {
         explicit_insert: bool,
     ) -> Result<(StoredShards, bool)> {
         let plan = &route.plan;
-        let hash = plan.fingerprint(&route.from_address, &route.to_address);
-        let mut stored = self.ledger.stored_shards(claim.run_id).await?;
+        let hash = route.fingerprint();
+        let mut stored = self.ledger.stored_shards(claim).await?;
+        self.expel(claim, route, &stored).await?;
         let changed = stored.plan_hash.as_ref().is_some_and(|before| *before != hash);
         let restart = stored.last.is_some() && (changed || plan.creates_target);
         if restart && plan.write.mode == WriteMode::Insert {
@@ -257,7 +282,9 @@ impl Runner {
         }
         if restart {
             tracing::warn!(run = %claim.run_id, "the task changed since the last attempt: starting again");
-            stored = StoredShards::default();
+            self.quiesce(claim, Halt::Now).await?;
+            self.ledger.halt(claim, Halt::No).await?;
+            stored = StoredShards { participants: stored.participants, ..StoredShards::default() };
         }
         plan.prepare(route.writer.as_ref(), explicit_insert || stored.last.is_some()).await?;
         let estimate = plan.read.schema.estimated_rows;
@@ -265,6 +292,18 @@ impl Runner {
         let held_rows = plan.count_rows
             && (stored.last.is_some() || !route.writer.is_empty(&plan.write.schema.table).await?);
         Ok((stored, held_rows))
+    }
+
+    /// Ends what workers that were lost may still have open in the target: once another has written
+    /// the same rows, they must not be able to commit theirs.
+    async fn expel(&self, claim: &Claim, route: &Route, stored: &StoredShards) -> Result<()> {
+        if stored.left_behind.is_empty() {
+            return Ok(());
+        }
+        let table = &route.plan.write.schema.table;
+        tracing::info!(run = %claim.run_id, "a worker was lost: ending its transactions in {table}");
+        route.writer.expel(&stored.left_behind).await?;
+        self.ledger.settle_lost_holders(claim).await
     }
 
     /// Rows that share a key in the target overwrite each other in silence: where the source's
@@ -303,6 +342,15 @@ impl Runner {
             "give the target a key and a collation that tell the source's rows apart, then rerun",
         ))
     }
+}
+
+/// A run whose workers keep dying is taken out of circulation.
+fn poisonous(claim: &Claim) -> Error {
+    Error::permanent(format!(
+        "its worker died {} times in the middle of it: it is not tried again",
+        claim.rescues
+    ))
+    .with_remedy("look into the workers' logs and memory, then rerun it with --rerun")
 }
 
 /// How a run ended.

@@ -21,6 +21,7 @@ impl Worker {
         delivery: Delivery,
         slot: OwnedSemaphorePermit,
     ) -> Result<()> {
+        crate::fault::point("delivery.received");
         let claimed = match Event::parse(&delivery.body) {
             Ok(event) => self.claim_event(event, &delivery).await,
             Err(error) => Err(error),
@@ -31,9 +32,28 @@ impl Worker {
                     pause(&mut self.consumer).await;
                 }
                 delivery.answer.ack().await;
+                crate::fault::point("delivery.acknowledged");
                 self.start_run(claim, slot);
             }
             Ok((event, ClaimOutcome::NotDue(ms))) => self.send_on(&event, ms, delivery.answer),
+            // A run that is held may have room for another participant: the message is an
+            // invitation then.
+            Ok((Event { run_id: Some(run_id), .. }, ClaimOutcome::Held)) => {
+                match self.participate(run_id).await {
+                    Ok(Some(part)) => {
+                        if self.slots.available_permits() == 0 {
+                            pause(&mut self.consumer).await;
+                        }
+                        delivery.answer.ack().await;
+                        self.start_part(part, slot);
+                    }
+                    Ok(None) => delivery.answer.ack().await,
+                    Err(error) => {
+                        delivery.answer.requeue().await;
+                        return Err(error);
+                    }
+                }
+            }
             Ok((_, ClaimOutcome::Held | ClaimOutcome::Over | ClaimOutcome::Unknown)) => {
                 delivery.answer.ack().await;
             }

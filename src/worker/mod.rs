@@ -15,7 +15,7 @@ use uuid::Uuid;
 
 use crate::config::Settings;
 use crate::error::{Error, Result};
-use crate::ledger::{ClaimOutcome, Ledger, WorkerRow};
+use crate::ledger::{Claim, ClaimOutcome, Ledger, WorkerRow};
 use crate::progress::Display;
 use crate::queue::rabbitmq::RabbitConsumer;
 use crate::queue::{Consumer, Delivery};
@@ -76,6 +76,7 @@ pub async fn serve(settings: Arc<Settings>, options: Options, shutdown: Shutdown
     let runner = Runner {
         settings: Arc::clone(&settings),
         ledger: ledger.clone(),
+        submitter: submitter.clone(),
         display: Display::Log,
         drain: shutdown.drain.clone(),
         halt: shutdown.halt.clone(),
@@ -218,10 +219,35 @@ impl Worker {
                 self.start_run(claim, slot);
             }
         }
+        self.join_runs().await?;
         let idle = self.slots.available_permits() == self.options.concurrency;
         Ok(idle
             && messages == Some(0)
             && self.ledger.waiting(self.settings.worker.lease).await? == 0)
+    }
+
+    /// Slots that are still free help with large runs of other workers.
+    async fn join_runs(&mut self) -> Result<()> {
+        let free = self.slots.available_permits();
+        if free == 0 {
+            return Ok(());
+        }
+        for run in self.ledger.with_room(&self.row.worker, free).await? {
+            let Ok(slot) = Arc::clone(&self.slots).try_acquire_owned() else { break };
+            if let Some(part) = self.participate(run.run_id).await? {
+                if self.slots.available_permits() == 0 {
+                    pause(&mut self.consumer).await;
+                }
+                self.start_part(part, slot);
+            }
+        }
+        Ok(())
+    }
+
+    /// A part in a run that another worker owns, if there is room for one more.
+    async fn participate(&self, run_id: Uuid) -> Result<Option<Claim>> {
+        let lease = self.settings.worker.lease;
+        self.ledger.participate(run_id, &self.row.worker, lease).await
     }
 
     /// The ledger can't be reached: gives messages to others and asks until it is back.

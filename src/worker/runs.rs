@@ -5,7 +5,7 @@ use std::time::Duration;
 use tokio::sync::OwnedSemaphorePermit;
 
 use super::Worker;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::event::Event;
 use crate::ledger::{Claim, Ending, Ledger};
 use crate::queue::DeadReason;
@@ -20,17 +20,12 @@ impl Worker {
     pub(super) fn start_run(&self, claim: Claim, slot: OwnedSemaphorePermit) {
         let (runner, submitter, ledger) =
             (self.runner.clone(), self.submitter.clone(), self.ledger.clone());
-        let max_rescues = self.settings.worker.max_rescues;
         self.runs.spawn(async move {
-            let finished = if claim.rescues > max_rescues {
-                give_up(&ledger, &claim).await
-            } else {
-                tracing::info!(
-                    task = claim.task_id, run = %claim.run_id, attempt = claim.attempt,
-                    "{}", if claim.rescues > 0 { "taken over" } else { "running" }
-                );
-                Box::pin(runner.execute(&claim, false)).await
-            };
+            tracing::info!(
+                task = claim.task_id, run = %claim.run_id, attempt = claim.attempt,
+                "{}", if claim.rescues > 0 { "taken over" } else { "running" }
+            );
+            let finished = Box::pin(runner.execute(&claim, false)).await;
             // What follows may wait for the broker; the slot need not.
             drop(slot);
             match finished {
@@ -38,6 +33,23 @@ impl Worker {
                 Err(error) => {
                     tracing::warn!(task = claim.task_id, run = %claim.run_id, %error, "let go")
                 }
+            }
+        });
+    }
+
+    /// Takes part in another worker's run.
+    pub(super) fn start_part(&self, claim: Claim, slot: OwnedSemaphorePermit) {
+        let runner = self.runner.clone();
+        self.runs.spawn(async move {
+            let (task, run) = (claim.task_id, claim.run_id);
+            tracing::info!(task, %run, part = claim.epoch, "taking part");
+            let done = Box::pin(runner.participate(&claim)).await;
+            drop(slot);
+            match done {
+                Ok(rows) => {
+                    tracing::info!(task, %run, part = claim.epoch, "took part: {rows} rows")
+                }
+                Err(error) => tracing::warn!(task, %run, %error, "let go"),
             }
         });
     }
@@ -56,22 +68,6 @@ pub(super) async fn publish_dead_runs(ledger: &Ledger, submitter: &Submitter) ->
         publish_dead(&event, &reason, submitter, ledger).await?;
     }
     Ok(())
-}
-
-/// A run whose workers keep dying is taken out of circulation.
-async fn give_up(ledger: &Ledger, claim: &Claim) -> Result<Finished> {
-    let error = Error::permanent(format!(
-        "its worker died {} times in the middle of it: it is not tried again",
-        claim.rescues
-    ))
-    .with_remedy("look into the workers' logs and memory, then rerun it with --rerun");
-    let ending = Ending::Failed {
-        reason: error.to_string(),
-        remedy: error.remedy().map(str::to_owned),
-        dead: true,
-    };
-    let next = ledger.end(claim, &ending).await?;
-    Ok(Finished { ending, result: Err(error), next })
 }
 
 /// Tells the log and the broker how a run ended.
@@ -95,6 +91,7 @@ async fn follow_up(claim: &Claim, finished: &Finished, submitter: &Submitter, le
         Ending::Retry { delay_ms, reason, .. } => {
             let delay = Duration::from_millis((*delay_ms).max(0) as u64);
             tracing::warn!(task, %run, "{reason}; retrying in {delay:?}");
+            crate::fault::point("retry.before_publish");
             submitter.wake(task, run, claim.priority, delay).await;
         }
         Ending::Failed { reason, remedy, dead } => {
@@ -126,6 +123,8 @@ async fn publish_dead(
     let (Some(publisher), Some(run_id)) = (submitter.publisher(), event.run_id) else {
         return Ok(());
     };
+    crate::fault::point("dead.before_publish");
     publisher.publish_dead(&event.body(), Some(&run_id.to_string()), reason).await?;
+    crate::fault::point("dead.published");
     ledger.mark_dead_published(run_id).await
 }

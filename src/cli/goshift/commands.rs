@@ -15,7 +15,7 @@ use crate::plugin::{self, WriteMode};
 use crate::progress::Display;
 use crate::queue::rabbitmq::RabbitPublisher;
 use crate::run::{Route, Runner};
-use crate::submit;
+use crate::submit::{self, Submitter};
 use crate::task::TaskMeta;
 use crate::verify;
 
@@ -79,6 +79,7 @@ async fn route(call: &Call, ledger: &Ledger, task_id: i64) -> Result<(TaskMeta, 
     let runner = Runner {
         settings: call.settings.clone(),
         ledger: ledger.clone(),
+        submitter: Submitter::open(&call.settings, ledger.clone(), "goshift")?,
         display: Display::Quiet,
         drain: CancellationToken::new(),
         halt: CancellationToken::new(),

@@ -14,6 +14,7 @@ use crate::ledger::{Claim, ClaimOutcome, Ledger, NewRun};
 use crate::progress::Display;
 use crate::run::{Runner, Summary};
 use crate::shutdown::Shutdown;
+use crate::submit::Submitter;
 use crate::task::Mode;
 
 /// Runs a task to its end.
@@ -30,6 +31,7 @@ pub(super) async fn sync(call: &Call, task_id: i64) -> Result<ExitCode> {
     let display = if call.json { Display::Json } else { Display::Auto };
     let runner = Runner {
         settings: call.settings.clone(),
+        submitter: Submitter::open(&call.settings, ledger.clone(), "goshift")?,
         ledger,
         display,
         drain: shutdown.drain,

@@ -16,6 +16,7 @@ mod create;
 mod describe;
 mod encode;
 mod failure;
+mod lock;
 mod reader;
 mod sql;
 mod types;

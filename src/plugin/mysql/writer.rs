@@ -5,10 +5,11 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use sqlx::{AssertSqlSafe, Executor, Row};
+use uuid::Uuid;
 
 use super::connect::{Database, Lease};
 use super::encode::Encoder;
-use super::{create, describe, sql};
+use super::{create, describe, lock, sql};
 use crate::batch::{Batch, BatchReceiver, Payload, WireFormat};
 use crate::error::{Error, Result};
 use crate::plugin::{ColumnPair, NewTable, Receipt, WriteMode, WritePlan, Writer};
@@ -18,8 +19,7 @@ use crate::schema::{Schema, TableRef};
 const STATEMENT_BYTES: usize = 1024 * 1024;
 
 /// A process that is paused or cut off in the middle of a transaction would keep its row locks for
-/// hours; a live one says something every [`SIGN_OF_LIFE`].
-const BEGIN: &str = "SET SESSION wait_timeout = 20; START TRANSACTION";
+/// hours: the server ends a session that is silent for 20 s. A live one says something this often.
 const SIGN_OF_LIFE: Duration = Duration::from_secs(5);
 
 /// Writes one MySQL database.
@@ -104,7 +104,7 @@ impl Writer for MysqlWriter {
         // The transaction begins with the first rows: a source that is slow to find any holds no
         // locks here.
         let mut next = input.next().await?;
-        let mut shard_write = ShardWrite::begin(&self.db, plan).await?;
+        let mut shard_write = ShardWrite::begin(&self.db, plan, shard).await?;
         let fresh = plan.mode == WriteMode::Upsert || shard_write.mark(shard).await?;
         while let Some(payload) = next {
             let Payload::Rows(batch) = payload else {
@@ -118,6 +118,14 @@ impl Writer for MysqlWriter {
             next = shard_write.next(&mut input).await?;
         }
         if fresh { shard_write.commit().await } else { Ok(shard_write.already_done()) }
+    }
+
+    async fn expel(&self, shards: &[(Uuid, u64)]) -> Result<()> {
+        let names: Vec<_> = shards.iter().map(|&(run, shard)| lock::name(run, shard)).collect();
+        let mut lease = self.db.lease().await?;
+        lock::end_holders(&self.db, &mut lease, &names).await?;
+        lease.keep();
+        Ok(())
     }
 
     async fn finish(&self, plan: &WritePlan) -> Result<()> {
@@ -161,6 +169,8 @@ struct ShardWrite<'a> {
     db: &'a Database,
     plan: &'a WritePlan,
     lease: Lease,
+    /// Held by the session while it writes the shard.
+    lock: String,
     encoder: Encoder,
     head: String,
     tail: String,
@@ -173,13 +183,20 @@ struct ShardWrite<'a> {
 }
 
 impl<'a> ShardWrite<'a> {
-    async fn begin(db: &'a Database, plan: &'a WritePlan) -> Result<Self> {
+    async fn begin(db: &'a Database, plan: &'a WritePlan, shard: u64) -> Result<Self> {
         let doing = format!("writing {}", plan.schema.table);
         let mut lease = db.lease().await?;
-        (&mut *lease)
-            .execute(sqlx::raw_sql(BEGIN))
+        let lock = lock::name(plan.run_id, shard);
+        let begin = format!(
+            "SET SESSION wait_timeout = 20; SELECT GET_LOCK('{lock}', 0); START TRANSACTION"
+        );
+        let rows = (&mut *lease)
+            .fetch_all(sqlx::raw_sql(AssertSqlSafe(begin)))
             .await
             .map_err(|error| db.failure(&doing, error))?;
+        if !lock::got(&rows).map_err(|error| db.failure(&doing, error))? {
+            lock::take_over(db, &mut lease, &lock).await?;
+        }
         let names: Vec<_> = plan.target_columns().map(|c| sql::name(&c.name)).collect();
         let head =
             format!("INSERT INTO {} ({}) VALUES ", sql::table(&plan.schema.table), names.join(","));
@@ -193,6 +210,7 @@ impl<'a> ShardWrite<'a> {
             db,
             plan,
             lease,
+            lock,
             encoder: Encoder::new(plan),
             head,
             tail,
@@ -300,8 +318,10 @@ impl<'a> ShardWrite<'a> {
 
     async fn commit(mut self) -> Result<Receipt> {
         self.flush().await?;
+        crate::fault::point("shard.before_commit");
+        let commit = format!("COMMIT; DO RELEASE_LOCK('{}')", self.lock);
         (&mut *self.lease)
-            .execute(sqlx::raw_sql("COMMIT"))
+            .execute(sqlx::raw_sql(AssertSqlSafe(commit)))
             .await
             .map_err(|error| self.db.failure(&self.doing, error))?;
         self.lease.keep();

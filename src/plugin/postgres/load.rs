@@ -4,7 +4,7 @@ use sqlx::postgres::{PgConnection, PgCopyIn};
 
 use super::connect::{Db, Lane};
 use super::encode::Encoder;
-use super::{error, sql};
+use super::{error, lock, sql};
 use crate::batch::{BatchReceiver, Payload, WireFormat};
 use crate::error::{Error, Result};
 use crate::plugin::{Receipt, WriteMode, WritePlan};
@@ -33,26 +33,29 @@ pub(super) async fn write_shard(
 ) -> Result<Receipt> {
     let mut lane = db.lane().await?;
     let receipt = match plan.mode {
-        WriteMode::Upsert => upsert(&mut lane, plan, &mut input).await?,
-        WriteMode::Insert => match insert(&mut lane, plan, shard, &mut input).await? {
-            Some(receipt) => receipt,
-            None => {
-                lane.execute("ROLLBACK".to_owned()).await?;
-                lane.release();
-                while input.next().await?.is_some() {}
-                return Ok(Receipt { already_done: true, ..Receipt::default() });
-            }
-        },
+        WriteMode::Upsert => upsert(&mut lane, plan, shard, &mut input).await?,
+        WriteMode::Insert => insert(&mut lane, plan, shard, &mut input).await?,
     };
+    if receipt.already_done {
+        lane.execute("ROLLBACK".to_owned()).await?;
+        lane.release();
+        return Ok(receipt);
+    }
+    crate::fault::point("shard.before_commit");
     lane.execute("COMMIT".to_owned()).await?;
     lane.release();
     Ok(receipt)
 }
 
 /// Goes through a temporary table of this connection, since COPY can't update.
-async fn upsert(lane: &mut Lane, plan: &WritePlan, input: &mut BatchReceiver) -> Result<Receipt> {
+async fn upsert(
+    lane: &mut Lane,
+    plan: &WritePlan,
+    shard: u64,
+    input: &mut BatchReceiver,
+) -> Result<Receipt> {
     let stage = stage(plan);
-    lane.execute(format!("{BEGIN}; {}", create_stage(plan))).await?;
+    lane.execute(format!("{}; {}", begin(plan, shard), create_stage(plan))).await?;
     let receipt = copy(lane, plan, &stage, input).await?;
     let affected = lane.execute(merge(plan, &stage)).await?;
     // DO NOTHING leaves out rows that are there already.
@@ -62,24 +65,31 @@ async fn upsert(lane: &mut Lane, plan: &WritePlan, input: &mut BatchReceiver) ->
     Ok(receipt)
 }
 
-/// Straight into the target, behind the shard's marker; `None` if the marker is there already. A
-/// marker that another transaction has not yet committed is waited for.
+fn begin(plan: &WritePlan, shard: u64) -> String {
+    format!("{BEGIN}; {}", lock::take(plan.run_id, shard))
+}
+
+/// Straight into the target, behind the shard's marker. If the marker is there already the rows are
+/// only counted, by a temporary table: nobody knows how many raw bytes hold. A marker that another
+/// transaction has not yet committed is waited for.
 async fn insert(
     lane: &mut Lane,
     plan: &WritePlan,
     shard: u64,
     input: &mut BatchReceiver,
-) -> Result<Option<Receipt>> {
-    let begin = format!(
-        "{BEGIN}; INSERT INTO {} (run_id, shard) \
-         VALUES ('{}', {shard}) ON CONFLICT DO NOTHING",
+) -> Result<Receipt> {
+    let mark = format!(
+        "{}; INSERT INTO {} (run_id, shard) VALUES ('{}', {shard}) ON CONFLICT DO NOTHING",
+        begin(plan, shard),
         marker_table(plan),
         plan.run_id
     );
-    if lane.execute(begin).await? == 0 {
-        return Ok(None);
+    if lane.execute(mark).await? == 0 {
+        lane.execute(create_stage(plan)).await?;
+        let counted = copy(lane, plan, &stage(plan), input).await?;
+        return Ok(Receipt { already_done: true, ..counted });
     }
-    copy(lane, plan, &sql::table(&plan.schema.table), input).await.map(Some)
+    copy(lane, plan, &sql::table(&plan.schema.table), input).await
 }
 
 /// Copies everything that is received into a table with the plan's columns.

@@ -20,6 +20,7 @@ mod describe;
 mod encode;
 mod error;
 mod load;
+mod lock;
 mod reader;
 mod sql;
 mod types;

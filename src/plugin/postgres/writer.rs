@@ -3,11 +3,12 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use uuid::Uuid;
 
 use super::connect::{Db, Lane};
 use super::describe::get;
 use super::load::{marker_table, write_shard};
-use super::{create, sql};
+use super::{create, lock, sql};
 use crate::batch::{BatchReceiver, WireFormat};
 use crate::error::{Context, Error, Result};
 use crate::plugin::{ColumnPair, NewTable, Receipt, WriteMode, WritePlan, Writer};
@@ -73,6 +74,13 @@ impl Writer for PgWriter {
         write_shard(&self.db, plan, shard, input)
             .await
             .context(|| format!("writing table {}", plan.schema.table))
+    }
+
+    async fn expel(&self, shards: &[(Uuid, u64)]) -> Result<()> {
+        let mut lane = self.db.lane().await?;
+        lock::end_holders(&mut lane, shards).await?;
+        lane.release();
+        Ok(())
     }
 
     async fn finish(&self, plan: &WritePlan) -> Result<()> {

@@ -63,6 +63,7 @@ impl Shard<'_> {
         }
         drop(statement);
         self.session.check()?;
+        crate::fault::point("shard.before_commit");
         transaction.commit().map_err(|e| self.error(e))?;
         Ok((receipt, None))
     }

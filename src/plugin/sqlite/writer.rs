@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use rusqlite::types::FromSql;
+use uuid::Uuid;
 
 use super::bind;
 use super::connect::{File, Session, blocking, on_thread};
@@ -133,6 +134,12 @@ impl Writer for SqliteWriter {
     }
 
     // SQLite itself moves AUTOINCREMENT counters past explicit values.
+    /// Nothing to do: whoever writes has locked the file since its transaction began. Others wait
+    /// for its end, and what they write comes after it.
+    async fn expel(&self, _shards: &[(Uuid, u64)]) -> Result<()> {
+        Ok(())
+    }
+
     async fn finish(&self, plan: &WritePlan) -> Result<()> {
         if plan.mode != WriteMode::Insert {
             return Ok(());

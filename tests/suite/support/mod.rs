@@ -272,10 +272,18 @@ impl Site {
 
     /// Starts a worker; its log is `<name>.log` in the test's folder.
     pub fn worker(&self, name: &str, arguments: &[&str]) -> Worker {
+        self.faulty_worker(name, arguments, "")
+    }
+
+    /// A worker that stops or dies at a fault point (see `goshift::fault`).
+    pub fn faulty_worker(&self, name: &str, arguments: &[&str], fault: &str) -> Worker {
         let log = self.folder.join(format!("{name}.log"));
         let file = std::fs::OpenOptions::new().create(true).append(true).open(&log).unwrap();
         let mut command = self.command("goshift-worker", arguments);
         command.args(["--name", name]);
+        if !fault.is_empty() {
+            command.env("GOSHIFT_FAULT", fault);
+        }
         command.stdout(Stdio::null()).stderr(file);
         Worker { child: command.spawn().unwrap(), log }
     }
