@@ -41,12 +41,13 @@ services-down: ## stop what `make services` started
 test: ## start the services, then run every test
 	@$(need-build)
 	scripts/services up
-	cargo test --locked
+	cargo test --locked --features fault-points
 
 lint: ## formatting, clippy, licences and sources of dependencies, shell scripts
 	@$(need-build)
 	cargo fmt --check
 	cargo clippy --all-targets --locked -- -D warnings
+	cargo clippy --all-targets --features fault-points --locked -- -D warnings
 	@$(call if-installed,cargo-deny,cargo deny --locked check bans licenses sources,cargo install cargo-deny --locked)
 	@$(call if-installed,shellcheck,shellcheck $(SCRIPTS),apt install shellcheck)
 

@@ -60,6 +60,7 @@ impl Submitter {
     /// When the ledger refuses it. A broker that does not confirm is only a warning.
     pub async fn submit(&self, run: &NewRun) -> Result<Submitted> {
         let submitted = self.ledger.submit(run).await?;
+        crate::fault::point("submit.committed");
         if submitted.new || submitted.hurried {
             let delay = Duration::from_millis(run.delay_ms.max(0) as u64);
             self.wake(run.task_id, submitted.run_id, run.priority, delay).await;
@@ -88,6 +89,7 @@ impl Submitter {
                     break;
                 }
             };
+            crate::fault::point("submit.committed");
             outcome = entered(run, &submitted);
             if submitted.new || submitted.hurried {
                 at_once.push((run, submitted.run_id));
@@ -107,6 +109,7 @@ impl Submitter {
         let events: Vec<_> =
             now.iter().map(|(run, id)| Event::wake(run.task_id, *id, run.priority)).collect();
         let confirmed = publisher.publish_all(&events).await;
+        crate::fault::point("submit.published");
         for ((_, run_id), published) in now.iter().zip(confirmed) {
             self.note_published(*run_id, published).await;
         }

@@ -86,6 +86,7 @@ pub(super) async fn rerun(
     for row in dead_runs(ledger, which).await? {
         match submitter.submit(&again(&row)?).await {
             Ok(submitted) => {
+                crate::fault::point("rerun.entered");
                 entered(row.task_id, submitted.run_id)?;
                 runs.push(submitted.run_id);
             }

@@ -44,6 +44,8 @@ pub struct Claim {
     pub worker: String,
     /// Whether the run itself is held, or a part in it.
     pub role: Role,
+    /// Somebody wanted it cancelled while its worker was lost.
+    pub cancel_requested: bool,
     /// When the claim was sent, on this process's clock: the lease ends no earlier than a lease's
     /// length after that.
     pub claimed_at: Instant,
@@ -139,6 +141,7 @@ impl Ledger {
     ) -> Result<Option<AnyRow>, sqlx::Error> {
         self.query(
             "SELECT task_id, mode, params, priority, state, attempt, rescues, epoch, last_epoch, \
+                 {bigint:cancel_requested} AS cancel_requested, \
                  {ms_until:due_at} AS due_ms, {ms_until:lease_until} AS lease_ms, \
                  (SELECT {bigint:COUNT(*)} FROM goshift_run other \
                   WHERE other.active_task = goshift_run.task_id \
@@ -217,6 +220,7 @@ fn read_claim(
         rescues: (get::<i64>(row, "rescues")? + i64::from(rescued)) as u32,
         worker: worker.to_owned(),
         role: Role::Owner,
+        cancel_requested: get::<i64>(row, "cancel_requested")? != 0,
         claimed_at: Instant::now(),
     })
 }

@@ -5,6 +5,7 @@
 //! `{ms_until:column}` and `{bigint:expression}`. The database's clock is the only clock.
 
 use std::fmt::Write;
+use std::time::Duration;
 
 use crate::error::{Error, Result};
 
@@ -44,14 +45,25 @@ impl Dialect {
         }
     }
 
-    /// Session settings, run once a connection.
-    pub fn session(self) -> &'static str {
+    /// Session settings, run once a connection. The server ends a session that is silent within a
+    /// transaction for longer than `patience`: a process that was paused there would hold its locks,
+    /// and with them the run, until it wakes. (MySQL knows only a limit for all silence; the pool
+    /// gives up idle connections before.)
+    pub fn session(self, patience: Duration) -> String {
         match self {
-            Self::Mysql => "SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED",
-            Self::Postgres => "SET client_min_messages = warning",
-            Self::Sqlite => {
-                "PRAGMA journal_mode = WAL; PRAGMA busy_timeout = 30000; PRAGMA synchronous = FULL"
-            }
+            Self::Mysql => format!(
+                "SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED; \
+                 SET SESSION wait_timeout = {}",
+                patience.as_secs().max(1)
+            ),
+            Self::Postgres => format!(
+                "SET client_min_messages = warning; \
+                 SET idle_in_transaction_session_timeout = {}",
+                patience.as_millis()
+            ),
+            Self::Sqlite => "PRAGMA journal_mode = WAL; PRAGMA busy_timeout = 30000; \
+                 PRAGMA synchronous = FULL"
+                .to_owned(),
         }
     }
 

@@ -120,22 +120,25 @@ impl Ledger {
         let url = connection_url(dialect, &config)?;
         let address = config.address(default_port(dialect));
         prove(&url, &config, &address).await?;
-        let session = dialect.session();
+        // SQLite has no server to vanish; its writers wait for each other.
+        let floor = Duration::from_secs(if dialect == Dialect::Sqlite { 60 } else { 5 });
+        let patience = (settings.worker.lease / 2).max(floor);
+        let session = dialect.session(patience);
         // SQLite has one writer: more connections would only wait for each other.
         let connections = if dialect == Dialect::Sqlite { 2 } else { 8 };
         let pool = AnyPoolOptions::new()
             .max_connections(connections)
             .acquire_timeout(config.timeout())
-            .idle_timeout(Duration::from_secs(300))
+            .idle_timeout(patience / 2)
             .after_connect(move |conn, _| {
-                Box::pin(async move { conn.execute(session).await.map(|_| ()) })
+                let session = session.clone();
+                Box::pin(async move {
+                    conn.execute(sqlx::raw_sql(AssertSqlSafe(session))).await.map(|_| ())
+                })
             })
             .connect(&url)
             .await
             .map_err(|error| failure::connecting(error, &config, &address))?;
-        // SQLite has no server to vanish; its writers wait for each other.
-        let floor = Duration::from_secs(if dialect == Dialect::Sqlite { 60 } else { 5 });
-        let patience = (settings.worker.lease / 2).max(floor);
         Ok(Self { pool, dialect, address, patience })
     }
 

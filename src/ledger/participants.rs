@@ -189,6 +189,7 @@ impl Ledger {
             rescues: get::<i64>(&row, "rescues")?.max(0) as u32,
             worker: worker.to_owned(),
             role: Role::Participant,
+            cancel_requested: false,
             claimed_at,
         }))
     }

@@ -79,6 +79,7 @@ impl Ledger {
                 .execute(&mut *tx)
                 .await?;
         }
+        crate::fault::point("submit.before_commit");
         tx.commit().await?;
         Ok(submitted)
     }

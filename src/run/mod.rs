@@ -185,6 +185,9 @@ impl Runner {
 
     /// Copies what is left of the run. `None` when it was drained before its end.
     async fn copy(&self, claim: &Claim, keeper: &LeaseKeeper) -> Result<Option<Summary>> {
+        if claim.cancel_requested {
+            return Err(Error::new(Kind::Cancelled, "cancelled on request"));
+        }
         if claim.rescues > self.settings.worker.max_rescues {
             return Err(poisonous(claim));
         }
