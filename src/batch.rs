@@ -11,6 +11,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 
 use crate::error::{Error, Kind, Result};
 use crate::fence::{Fence, Pulse};
+use crate::throttle::Throttle;
 
 const NULL_BIT: u32 = 1 << 31;
 
@@ -99,6 +100,22 @@ impl Batch {
         Some(&self.data[start as usize..end as usize])
     }
 
+    /// A batch of the rows from `first` on, as many as have no more than `rows` rows and `bytes`
+    /// bytes; one at least.
+    fn part(&self, first: usize, rows: usize, bytes: usize) -> Self {
+        let ends = |row: usize| &self.ends[row * self.columns..(row + 1) * self.columns];
+        let end = |row: usize| ends(row).last().map_or(0, |end| (end & !NULL_BIT) as usize);
+        let start = first.checked_sub(1).map_or(0, end);
+        let last = first.saturating_add(rows).min(self.rows());
+        let fitting = (first + 1..last).find(|&row| end(row) - start > bytes).unwrap_or(last);
+        let past = fitting.max(first + 1);
+        Self {
+            data: self.data[start..end(past - 1)].to_vec(),
+            ends: (first..past).flat_map(ends).map(|end| end - start as u32).collect(),
+            columns: self.columns,
+        }
+    }
+
     /// The cells of a row, in column order.
     pub fn row(&self, row: usize) -> impl Iterator<Item = Option<&[u8]>> {
         (0..self.columns).map(move |column| self.cell(row, column))
@@ -117,6 +134,13 @@ pub enum WireFormat {
     PostgresBinary,
 }
 
+impl WireFormat {
+    /// Whether the rows of a payload can be counted.
+    pub fn is_counted(self) -> bool {
+        self != WireFormat::PostgresBinary
+    }
+}
+
 /// One message of a shard's channel.
 #[derive(Debug)]
 pub enum Payload {
@@ -133,6 +157,32 @@ impl Payload {
             Payload::Raw(bytes) => bytes.len(),
         }
     }
+
+    /// Takes the first part of it off, of no more than so many rows and bytes. `done` counts the
+    /// rows that were taken before.
+    fn take(&mut self, done: &mut usize, rows: usize, bytes: usize) -> Option<(Payload, usize)> {
+        match self {
+            Payload::Raw(rest) if rest.is_empty() => None,
+            Payload::Raw(rest) => {
+                Some((Payload::Raw(rest.split_to(bytes.clamp(1, rest.len()))), 0))
+            }
+            Payload::Rows(batch) if *done >= batch.rows() => None,
+            Payload::Rows(batch) => {
+                let part = batch.part(*done, rows, bytes);
+                *done += part.rows();
+                let rows = part.rows();
+                Some((Payload::Rows(part), rows))
+            }
+        }
+    }
+
+    /// Bytes of rows, without what goshift adds.
+    fn bytes(&self) -> usize {
+        match self {
+            Payload::Rows(batch) => batch.bytes(),
+            Payload::Raw(bytes) => bytes.len(),
+        }
+    }
 }
 
 enum Message {
@@ -146,6 +196,7 @@ pub struct BatchSender {
     budget: Arc<Semaphore>,
     limit: usize,
     pulse: Pulse,
+    throttle: Throttle,
 }
 
 /// The writer's end.
@@ -154,6 +205,7 @@ pub struct BatchReceiver {
     held: Option<OwnedSemaphorePermit>,
     fence: Fence,
     pulse: Pulse,
+    paced: bool,
 }
 
 /// A channel of one lane, which holds at most `limit` bytes that the writer has not taken, or
@@ -165,12 +217,23 @@ pub fn channel(limit: usize) -> (BatchSender, BatchReceiver) {
 /// A [`channel`] whose end gets through only while `fence` is open; `pulse` beats with every
 /// payload.
 pub fn fenced_channel(limit: usize, fence: Fence, pulse: Pulse) -> (BatchSender, BatchReceiver) {
+    throttled_channel(limit, fence, pulse, Throttle::default())
+}
+
+/// A [`fenced_channel`] through which no more goes than `throttle` allows.
+pub fn throttled_channel(
+    limit: usize,
+    fence: Fence,
+    pulse: Pulse,
+    throttle: Throttle,
+) -> (BatchSender, BatchReceiver) {
     let limit = limit.clamp(BATCH_BYTES, u32::MAX as usize);
     let (sender, receiver) = mpsc::channel(64);
     let budget = Arc::new(Semaphore::new(limit));
+    let paced = throttle.is_limited();
     (
-        BatchSender { messages: sender, budget, limit, pulse: pulse.clone() },
-        BatchReceiver { messages: receiver, held: None, fence, pulse },
+        BatchSender { messages: sender, budget, limit, pulse: pulse.clone(), throttle },
+        BatchReceiver { messages: receiver, held: None, fence, pulse, paced },
     )
 }
 
@@ -179,11 +242,28 @@ fn writer_gone() -> Error {
 }
 
 impl BatchSender {
-    /// Hands a payload on, waiting while the writer is behind.
+    /// Hands a payload on, waiting while the writer is behind or the run's limit is reached.
     ///
     /// # Errors
     /// Kind `Cancelled` when the writer is gone: its own error is the one to report.
-    pub async fn send(&mut self, payload: Payload) -> Result<()> {
+    pub async fn send(&mut self, mut payload: Payload) -> Result<()> {
+        if !self.throttle.is_limited() {
+            return self.hand_on(payload).await;
+        }
+        let mut done = 0;
+        loop {
+            // Asked each time: the run's share may change in the middle.
+            let (rows, bytes) = self.throttle.payload();
+            let Some((part, rows)) = payload.take(&mut done, rows, bytes) else { return Ok(()) };
+            tokio::select! {
+                () = self.throttle.pass(rows, part.bytes(), &self.pulse) => {}
+                () = self.messages.closed() => return Err(writer_gone()),
+            }
+            self.hand_on(part).await?;
+        }
+    }
+
+    async fn hand_on(&self, payload: Payload) -> Result<()> {
         let cost = payload.footprint().clamp(1, self.limit) as u32;
         let permit = tokio::select! {
             permit = Arc::clone(&self.budget).acquire_many_owned(cost) => permit.map_err(|_| writer_gone())?,
@@ -219,6 +299,12 @@ impl BatchSender {
 }
 
 impl BatchReceiver {
+    /// Whether the run has a limit of rows or bytes: then a writer gathers no more than a payload,
+    /// which is what a part of a second allows.
+    pub fn is_paced(&self) -> bool {
+        self.paced
+    }
+
     /// The next payload, or `None` after the reader's explicit end. Taking the next one releases
     /// the memory budget of the one before.
     ///
@@ -263,6 +349,9 @@ impl BatchReceiver {
         tokio::runtime::Handle::current().block_on(self.next())
     }
 }
+
+#[cfg(test)]
+mod throttled;
 
 #[cfg(test)]
 mod tests {

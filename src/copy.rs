@@ -7,6 +7,7 @@ use crate::error::{Error, Kind, Result};
 use crate::fence::{Fence, Pulse};
 use crate::plan::Plan;
 use crate::plugin::{KeyRange, Reader, Receipt, Writer};
+use crate::throttle::{Gate, Throttle};
 
 /// How often a shard that met a deadlock or a broken connection is tried again at once, before
 /// the whole run waits on its retry ladder.
@@ -22,6 +23,10 @@ pub struct Limits {
     /// How long nothing may move before the shard counts as hanging. The drivers wait for ever for
     /// a server that has vanished.
     pub stall: Duration,
+    /// Rows and bytes a second, over all lanes.
+    pub throttle: Throttle,
+    /// What a lane passes before it begins a shard.
+    pub gate: Gate,
 }
 
 /// Copies the rows of a range in one target transaction.
@@ -39,8 +44,12 @@ pub async fn shard(
     let mut tries = 0;
     loop {
         let pulse = Pulse::default();
-        let (sender, receiver) =
-            batch::fenced_channel(limits.buffer, limits.fence.clone(), pulse.clone());
+        let (sender, receiver) = batch::throttled_channel(
+            limits.buffer,
+            limits.fence.clone(),
+            pulse.clone(),
+            limits.throttle.clone(),
+        );
         let copied = tokio::select! {
             (read, written) = async {
                 tokio::join!(

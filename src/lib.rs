@@ -24,5 +24,6 @@ pub mod shutdown;
 pub mod submit;
 pub mod task;
 pub mod telemetry;
+pub mod throttle;
 pub mod verify;
 pub mod worker;

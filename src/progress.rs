@@ -1,8 +1,8 @@
 //! How far a run is: counters that lanes feed, and the ways to show them.
 
 use std::io::IsTerminal;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use indicatif::{HumanCount, HumanDuration, ProgressBar, ProgressStyle};
@@ -34,9 +34,20 @@ pub struct Progress {
     shards_total: AtomicU64,
     split_done: AtomicBool,
     estimate: AtomicU64,
+    held_back: Mutex<Option<String>>,
 }
 
 impl Progress {
+    /// Says why no new shard is begun for now.
+    pub fn hold_back(&self, why: Option<String>) {
+        *self.held_back.lock().unwrap_or_else(PoisonError::into_inner) = why;
+    }
+
+    /// Why no new shard is begun for now.
+    pub fn held_back(&self) -> Option<String> {
+        self.held_back.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
     /// Adds a finished shard.
     pub fn add(&self, receipt: &Receipt) {
         self.rows.fetch_add(receipt.rows, Ordering::Relaxed);
@@ -188,8 +199,9 @@ fn line(progress: &Progress, rate: f64) -> String {
     } else {
         String::new()
     };
+    let held = progress.held_back().map(|why| format!(" · held back: {why}")).unwrap_or_default();
     format!(
-        "{} rows · {} rows/s · shards {}{eta}",
+        "{} rows · {} rows/s · shards {}{eta}{held}",
         HumanCount(progress.rows()),
         HumanCount(rate as u64),
         progress.shards_text()
@@ -212,6 +224,7 @@ fn print_json(progress: &Progress, rate: f64, elapsed: f64) {
             "rows_per_second": rate as u64,
             "shards_done": progress.shards_done(),
             "shards_total": progress.shards_total.load(Ordering::Relaxed),
+            "held_back": progress.held_back(),
             "seconds": (elapsed * 1000.0).round() / 1000.0,
         })
     );
@@ -229,5 +242,8 @@ mod tests {
         progress.cut();
         progress.add(&Receipt { rows: 500, bytes: 9, already_done: false });
         assert_eq!(line(&progress, 100.0), "500 rows · 100 rows/s · shards 1/2+ · 5 seconds left");
+        progress.hold_back(Some("Threads_running is 45, the bound is 40".to_owned()));
+        let held = line(&progress, 100.0);
+        assert!(held.ends_with(" · held back: Threads_running is 45, the bound is 40"), "{held}");
     }
 }

@@ -1,11 +1,17 @@
 //! A task: one row of `task_def_sync_manager`, and its params.
 
+use std::num::NonZeroU64;
+
 use serde::{Deserialize, Deserializer};
 use serde_json::{Map, Value};
 
 use crate::config::keys::{self, KnownKeys, number_or_text};
 use crate::error::{Context, Error, Result};
 use crate::plugin::WriteMode;
+
+mod limits;
+
+pub use limits::Retry;
 
 /// How much of the table a run copies.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -122,6 +128,15 @@ pub struct Params {
     pub write_mode: Option<WriteMode>,
     /// The run's mode.
     pub mode: Option<String>,
+    /// Rows a second, over all lanes and all workers that share a run.
+    #[serde(deserialize_with = "limits::rows")]
+    pub max_rows_per_second: Option<NonZeroU64>,
+    /// Bytes a second, likewise.
+    #[serde(deserialize_with = "limits::bytes")]
+    pub max_bytes_per_second: Option<NonZeroU64>,
+    /// How often a run is tried, and after which waits.
+    #[serde(deserialize_with = "limits::retry")]
+    pub retry: Retry,
 }
 
 impl KnownKeys for Params {
@@ -137,6 +152,9 @@ impl KnownKeys for Params {
         "where",
         "write_mode",
         "mode",
+        "max_rows_per_second",
+        "max_bytes_per_second",
+        "retry",
     ];
 }
 
@@ -228,6 +246,7 @@ impl Params {
     }
 
     fn read(map: Map<String, Value>) -> Result<Self> {
+        limits::check(&map)?;
         let params: Self = keys::read("params", Value::Object(map))?;
         let zero = [
             ("worker_num", params.worker_num == Some(0)),

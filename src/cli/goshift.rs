@@ -15,6 +15,7 @@ use crate::telemetry;
 
 mod commands;
 mod foreground;
+mod limits;
 
 const EXAMPLES: &str = "\
 Examples:

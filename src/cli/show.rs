@@ -44,6 +44,11 @@ pub(super) fn who() -> String {
     std::env::var("USER").or_else(|_| std::env::var("LOGNAME")).unwrap_or_else(|_| "cli".to_owned())
 }
 
+/// Why a run doesn't start.
+pub(super) fn waits_for(place: &str) -> String {
+    format!("waits for {place}, which has its max_runs at work")
+}
+
 /// A run's figures in a line.
 pub(super) fn progress(progress: &Progress) -> String {
     let mut text = progress.state.clone();
@@ -53,6 +58,9 @@ pub(super) fn progress(progress: &Progress) -> String {
             "  {} rows, shards {}/{}{open}",
             progress.rows_done, progress.shards_done, progress.shards_total
         ));
+    }
+    if let Some(place) = &progress.waits_for {
+        text.push_str(&format!("  {}", waits_for(place)));
     }
     if let Some(reason) = &progress.reason {
         text.push_str(&format!("  {reason}"));

@@ -1,6 +1,8 @@
 //! How to reach one database: the entries under `from`, `to` and `task_meta`.
 
 use std::fmt;
+use std::num::NonZeroU32;
+use std::time::Duration;
 
 use serde::Deserialize;
 
@@ -92,6 +94,23 @@ pub struct ConnectionConfig {
     /// Seconds to wait for a connection.
     #[serde(deserialize_with = "super::keys::number_or_text")]
     pub connect_timeout: Option<u64>,
+    /// How long the server lets one statement of ours run.
+    #[serde(deserialize_with = "super::limits::duration")]
+    pub statement_timeout: Option<Duration>,
+    /// Runs that may use this connection at once, over the whole fleet.
+    #[serde(deserialize_with = "super::keys::number_or_text")]
+    pub max_runs: Option<NonZeroU32>,
+    /// As a target, takes no new shard while more threads than this run (MySQL).
+    #[serde(deserialize_with = "super::keys::number_or_text")]
+    pub max_threads_running: Option<u64>,
+    /// As a target, takes no new shard while more sessions than this are active (PostgreSQL).
+    #[serde(deserialize_with = "super::keys::number_or_text")]
+    pub max_active_sessions: Option<u64>,
+    /// As a target, takes no new shard while a replica is further behind than this.
+    #[serde(deserialize_with = "super::limits::duration")]
+    pub max_replay_lag: Option<Duration>,
+    /// `host:port` of the replica that is asked for its lag (MySQL).
+    pub replica: Option<String>,
 }
 
 impl KnownKeys for ConnectionConfig {
@@ -111,6 +130,12 @@ impl KnownKeys for ConnectionConfig {
         "tls_cert",
         "tls_key",
         "connect_timeout",
+        "statement_timeout",
+        "max_runs",
+        "max_threads_running",
+        "max_active_sessions",
+        "max_replay_lag",
+        "replica",
     ];
 }
 
@@ -124,6 +149,29 @@ impl ConnectionConfig {
             Error::config(format!("{} has no \"{key}\"", self.place))
                 .with_remedy(format!("add \"{key}\" to {} in the configuration", self.place))
         })
+    }
+
+    /// Refuses entries that would have no effect here: a limit that is not kept is worse than none.
+    ///
+    /// # Errors
+    /// Kind `Config`, naming the first of `keys` that is set.
+    pub fn refuse(&self, keys: &[&str], why: &str) -> Result<()> {
+        let set = |key: &&&str| match **key {
+            "statement_timeout" => self.statement_timeout.is_some(),
+            "max_runs" => self.max_runs.is_some(),
+            "max_threads_running" => self.max_threads_running.is_some(),
+            "max_active_sessions" => self.max_active_sessions.is_some(),
+            "max_replay_lag" => self.max_replay_lag.is_some(),
+            "replica" => self.replica.is_some(),
+            _ => false,
+        };
+        match keys.iter().find(set) {
+            None => Ok(()),
+            Some(key) => {
+                Err(Error::config(format!("{}: \"{key}\" has no effect {why}", self.place))
+                    .with_remedy(format!("remove \"{key}\" from {}", self.place)))
+            }
+        }
     }
 
     /// Where the server is, for messages: `user@host:port/db`, never the password.
@@ -141,8 +189,8 @@ impl ConnectionConfig {
     }
 
     /// Seconds to wait for a connection, 10 unless configured.
-    pub fn timeout(&self) -> std::time::Duration {
-        std::time::Duration::from_secs(self.connect_timeout.unwrap_or(10))
+    pub fn timeout(&self) -> Duration {
+        Duration::from_secs(self.connect_timeout.unwrap_or(10))
     }
 }
 

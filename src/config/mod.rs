@@ -17,6 +17,7 @@ use sections::{LogSettings, QueueKind, QueueSettings, WorkerSettings};
 pub mod connection;
 pub mod environment;
 pub mod keys;
+pub mod limits;
 pub mod sections;
 
 /// Which side of a task a connection serves.
@@ -130,7 +131,9 @@ impl Settings {
                 return Err(Error::config(format!("task_meta.type: {other} is not a text")));
             }
         };
-        Ok((engine, self.connection_at("task_meta", Value::Object(map))?))
+        let config = self.connection_at("task_meta", Value::Object(map))?;
+        config.refuse(limits::ALL, "on the task database")?;
+        Ok((engine, config))
     }
 
     /// The connection of `<app>_<db>` on one side, falling back to the other side's entry of the
@@ -146,24 +149,27 @@ impl Settings {
         db: &str,
     ) -> Result<ConnectionConfig> {
         let key = format!("{app}_{db}");
-        for section in [side.key(), side.other().key()] {
-            for name in names {
-                let entry =
-                    self.root.get(section).and_then(|s| s.get(name)).and_then(|s| s.get(&key));
-                if let Some(entry) = entry {
-                    let place = format!("{section}.{name}.{key}");
-                    let resolved = self.environment.resolve(&place, entry)?;
-                    let mut config = self.connection_at(&place, resolved)?;
-                    if config.db.is_none() && config.path.is_none() {
-                        config.db = Some(db.to_owned());
-                    }
-                    return Ok(config);
-                }
+        if let Some((place, entry)) = self.entry(side, names, &key) {
+            let resolved = self.environment.resolve(&place, entry)?;
+            let mut config = self.connection_at(&place, resolved)?;
+            if config.db.is_none() && config.path.is_none() {
+                config.db = Some(db.to_owned());
             }
+            return Ok(config);
         }
         let wanted = format!("{}.{}.{key}", side.key(), names.first().unwrap_or(&""));
         Err(Error::config(format!("{} has no connection {wanted}", self.file.display()))
             .with_remedy(format!("add {wanted}, or correct the task's app and db")))
+    }
+
+    /// The entry that a side finds for a key, and where it stands.
+    fn entry(&self, side: Side, names: &[&str], key: &str) -> Option<(String, &Value)> {
+        let sections = [side.key(), side.other().key()];
+        let places = sections.iter().flat_map(|section| names.iter().map(move |n| (section, n)));
+        places.into_iter().find_map(|(section, name)| {
+            let entry = self.root.get(*section)?.get(name)?.get(key)?;
+            Some((format!("{section}.{name}.{key}"), entry))
+        })
     }
 
     fn connection_at(&self, place: &str, value: Value) -> Result<ConnectionConfig> {

@@ -159,11 +159,17 @@ impl DurationText {
     }
 }
 
-fn duration<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
+pub(super) fn duration<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
     DurationText::deserialize(deserializer)?.parse().map_err(serde::de::Error::custom)
 }
 
-fn durations<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Duration>, D::Error> {
+/// Reads a list of durations that is not empty.
+///
+/// # Errors
+/// When one of them is not a duration, or there is none.
+pub(crate) fn durations<'de, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Vec<Duration>, D::Error> {
     let all = Vec::<DurationText>::deserialize(deserializer)?;
     if all.is_empty() {
         return Err(serde::de::Error::custom("needs at least one delay"));

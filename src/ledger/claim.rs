@@ -8,7 +8,7 @@ use sqlx::{Any, Transaction};
 use uuid::Uuid;
 
 use super::ending::{Step, lease_lost};
-use super::{Attempt, Ledger, Standing, State, get};
+use super::{Attempt, Ledger, RunLimits, Standing, State, get};
 use crate::error::Result;
 use crate::event::Priority;
 
@@ -60,6 +60,8 @@ pub enum ClaimOutcome {
     NotDue(u64),
     /// Another worker holds it, or another run of the task is active: nothing to do now.
     Held,
+    /// This connection has as many runs as it may: the run waits in the ledger.
+    Full(String),
     /// It is over.
     Over,
     /// The ledger has no such run.
@@ -67,12 +69,19 @@ pub enum ClaimOutcome {
 }
 
 impl Ledger {
-    /// Tries to become the run's owner for `lease`.
+    /// Tries to become the run's owner for `lease`, unless one of its connections has as many runs
+    /// as it may.
     ///
     /// # Errors
     /// When the ledger can't be reached.
-    pub async fn claim(&self, run_id: Uuid, worker: &str, lease: Duration) -> Result<ClaimOutcome> {
-        self.transact("claiming a run", || self.try_claim(run_id, worker, lease)).await
+    pub async fn claim(
+        &self,
+        run_id: Uuid,
+        worker: &str,
+        lease: Duration,
+        limits: &RunLimits,
+    ) -> Result<ClaimOutcome> {
+        self.transact("claiming a run", || self.try_claim(run_id, worker, lease, limits)).await
     }
 
     async fn try_claim(
@@ -80,6 +89,7 @@ impl Ledger {
         run_id: Uuid,
         worker: &str,
         lease: Duration,
+        limits: &RunLimits,
     ) -> Result<ClaimOutcome, Attempt> {
         let claimed_at = Instant::now();
         let mut tx = self.begin().await?;
@@ -90,15 +100,25 @@ impl Ledger {
             return Ok(refused);
         }
         let rescued = state == State::Running.name();
+        // A run that is taken over is at work already.
+        if !limits.is_empty() && !rescued {
+            let task_id = get(&row, "task_id")?;
+            if let Some(connection) = self.pass_gates(&mut tx, run_id, task_id, limits).await? {
+                self.note_full(&mut tx, run_id, &state, &connection).await?;
+                tx.commit().await?;
+                return Ok(ClaimOutcome::Full(connection));
+            }
+        }
         let last_epoch: i64 = get(&row, "last_epoch")?;
         // MySQL evaluates SET from left to right with the new values, so `state` comes last.
         let changed = self
             .query(
                 "UPDATE goshift_run SET epoch = last_epoch + 1, last_epoch = last_epoch + 1, \
-                 worker = ?, lease_until = {now_plus}, halt = 0, \
+                 worker = ?, lease_until = {now_plus}, halt = 0, waits_for = NULL, \
                  attempt = attempt + ?, rescues = rescues + ?, \
-                 lost_holder = CASE WHEN state = 'running' THEN 1 ELSE lost_holder END, active_task = task_id, \
-                 pending_task = NULL, started_at = COALESCE(started_at, {now}), state = ? \
+                 lost_holder = CASE WHEN state = 'running' THEN 1 ELSE lost_holder END, \
+                 active_task = task_id, pending_task = NULL, \
+                 started_at = COALESCE(started_at, {now}), state = ? \
                  WHERE run_id = ? AND last_epoch = ? AND state = ? \
                  AND (state <> 'running' OR lease_until IS NULL OR lease_until < {now})",
             )

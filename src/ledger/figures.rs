@@ -24,6 +24,8 @@ pub struct Progress {
     pub reason: Option<String>,
     /// What to do about it.
     pub remedy: Option<String>,
+    /// The connection whose limit of runs it waits for.
+    pub waits_for: Option<String>,
 }
 
 impl Ledger {
@@ -37,7 +39,7 @@ impl Ledger {
                 "reading a run",
                 self.query(
                     "SELECT state, rows_done, rows_estimated, shards_done, shards_total, \
-                 {bigint:split_done} AS split_done, reason, remedy \
+                 {bigint:split_done} AS split_done, reason, remedy, waits_for \
                  FROM goshift_run WHERE run_id = ?",
                 )
                 .bind(run_id.to_string())
@@ -57,6 +59,7 @@ impl Ledger {
                 split_done: get::<i64>(&row, "split_done")? == 1,
                 reason: get(&row, "reason")?,
                 remedy: get(&row, "remedy")?,
+                waits_for: get(&row, "waits_for")?,
             })
         };
         read().map_err(|error| self.failure("reading a run", error))

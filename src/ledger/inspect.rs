@@ -44,6 +44,8 @@ pub struct RunRow {
     pub reason: Option<String>,
     /// What to do next.
     pub remedy: Option<String>,
+    /// The connection whose limit of runs it waits for.
+    pub waits_for: Option<String>,
 }
 
 /// The run that holds its task.
@@ -90,7 +92,7 @@ pub struct TransitionRow {
 
 const RUN_COLUMNS: &str = "run_id, task_id, mode, state, attempt, worker, rows_done, shards_done, \
      shards_total, {text:submitted_at} AS submitted, {text:started_at} AS started, \
-     {text:finished_at} AS finished, rerun_of, rerun_by, params, reason, remedy";
+     {text:finished_at} AS finished, rerun_of, rerun_by, params, reason, remedy, waits_for";
 
 /// Which runs to list.
 #[derive(Debug, Clone, Default)]
@@ -242,5 +244,6 @@ fn read_run(row: &AnyRow) -> Result<RunRow, sqlx::Error> {
         params: get(row, "params")?,
         reason: get(row, "reason")?,
         remedy: get(row, "remedy")?,
+        waits_for: get(row, "waits_for")?,
     })
 }

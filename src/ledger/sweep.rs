@@ -2,11 +2,13 @@
 
 use std::time::Duration;
 
+use sqlx::any::AnyRow;
 use uuid::Uuid;
 
 use super::ending::Step;
+use super::gate::WAITING;
 use super::submission::parse_id;
-use super::{Attempt, Ledger, State, get};
+use super::{Attempt, Ledger, RunLimits, State, get};
 use crate::error::{Error, Result};
 use crate::event::Priority;
 
@@ -38,30 +40,58 @@ pub struct DeadRun {
 
 impl Ledger {
     /// Runs that a worker may claim now: due for longer than `overdue`, or with an expired lease.
-    /// The most urgent first.
+    /// The most urgent first. Of those that wait for a connection only the oldest, before all
+    /// others: no message comes for them any more.
     ///
     /// # Errors
     /// When the ledger can't be read.
-    pub async fn due(&self, overdue: Duration, limit: usize) -> Result<Vec<Due>> {
+    pub async fn due(
+        &self,
+        overdue: Duration,
+        limit: usize,
+        limits: &RunLimits,
+    ) -> Result<Vec<Due>> {
+        let mut due = Vec::new();
+        let mut not_waiting = "";
+        if !limits.is_empty() {
+            due = self.first_waiting().await?;
+            not_waiting = "AND waits_for IS NULL ";
+        }
         let rows = self
             .answer(
                 "looking for work",
-                self.query(
+                self.query(&format!(
                     "SELECT run_id, task_id FROM goshift_run WHERE \
-                 (state IN ('submitted', 'retrying') AND due_at <= {now_plus} \
-                  AND (published_at IS NULL OR published_at <= {now_plus}) \
+                 (state IN ('submitted', 'retrying') {not_waiting}AND due_at <= {{now_plus}} \
+                  AND (published_at IS NULL OR published_at <= {{now_plus}}) \
                   AND NOT EXISTS (SELECT 1 FROM goshift_run active \
                    WHERE active.active_task = goshift_run.task_id \
                    AND active.run_id <> goshift_run.run_id)) \
-                 OR (state = 'running' AND (lease_until IS NULL OR lease_until < {now})) \
+                 OR (state = 'running' AND (lease_until IS NULL OR lease_until < {{now}})) \
                  ORDER BY priority DESC, due_at LIMIT ?",
-                )
+                ))
                 .bind(-(overdue.as_millis() as i64))
                 .bind(-(overdue.as_millis() as i64))
                 .bind(limit as i64)
                 .fetch_all(&self.pool),
             )
             .await?;
+        due.extend(self.read_due(&rows)?);
+        Ok(due)
+    }
+
+    /// The oldest run that waits for each connection with a limit.
+    async fn first_waiting(&self) -> Result<Vec<Due>> {
+        let query = self.query(&format!(
+            "SELECT run_id, task_id FROM goshift_run WHERE run_id IN \
+             (SELECT MIN(run_id) FROM goshift_run WHERE waits_for IS NOT NULL AND {WAITING} \
+              GROUP BY waits_for) ORDER BY run_id"
+        ));
+        let rows = self.answer("looking for work", query.fetch_all(&self.pool)).await?;
+        self.read_due(&rows)
+    }
+
+    fn read_due(&self, rows: &[AnyRow]) -> Result<Vec<Due>> {
         let read = |row| {
             Ok::<_, sqlx::Error>(Due {
                 run_id: parse_id(&get::<String>(row, "run_id")?)?,
@@ -185,7 +215,8 @@ impl Ledger {
         let changed = self
             .query(
                 "UPDATE goshift_run SET active_task = NULL, pending_task = NULL, \
-                 finished_at = {now}, reason = 'cancelled on request', state = 'cancelled' \
+                 finished_at = {now}, waits_for = NULL, \
+                 reason = 'cancelled on request', state = 'cancelled' \
                  WHERE run_id = ? AND state = ?",
             )
             .bind(run_id.to_string())

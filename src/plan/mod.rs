@@ -2,6 +2,7 @@
 //!
 //! Everything that can be refused is refused here, by name, before a row moves.
 
+use std::num::NonZeroU64;
 use std::sync::Arc;
 
 use uuid::Uuid;
@@ -95,7 +96,7 @@ impl Planner<'_> {
             schema: source,
             split,
             filter: params.filter.clone().filter(|text| !text.trim().is_empty()),
-            shard_rows: params.read_batch.unwrap_or(DEFAULT_READ_BATCH),
+            shard_rows: self.shard_rows(&mut notes),
             format,
         };
         let write = WritePlan {
@@ -218,10 +219,24 @@ impl Planner<'_> {
             })
             .collect();
         let accepted = self.writer.accepts(&column_pairs);
-        let mut offered = self.reader.offers(&column_pairs).into_iter();
+        let uncounted = self.task.params.max_rows_per_second.is_none();
+        let offered = self.reader.offers(&column_pairs).into_iter();
         offered
+            .filter(|format| uncounted || format.is_counted())
             .find(|format| accepted.contains(format))
             .unwrap_or(crate::batch::WireFormat::Canonical)
+    }
+
+    /// Under a limit of rows no shard has more than a second's worth: its transaction is short, and
+    /// an engine that puts a shard's rows in with its last statement does so in small portions.
+    fn shard_rows(&self, notes: &mut Vec<String>) -> u64 {
+        let params = &self.task.params;
+        let wanted = params.read_batch.unwrap_or(DEFAULT_READ_BATCH);
+        let limit = params.max_rows_per_second.map_or(u64::MAX, NonZeroU64::get);
+        if wanted > limit && params.read_batch.is_some() {
+            notes.push(format!("read_batch {wanted} is capped at max_rows_per_second {limit}"));
+        }
+        wanted.min(limit)
     }
 
     /// Lanes of all workers that share the run; one worker has at most `max_lanes` of them.

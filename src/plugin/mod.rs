@@ -254,6 +254,17 @@ pub trait Writer: Send + Sync {
     /// again; each shard's own transaction makes sure of the same for its own number.
     async fn expel(&self, shards: &[(Uuid, u64)]) -> Result<()>;
 
+    /// Whether the connection has a bound that [`Writer::pressure`] looks at.
+    fn has_bounds(&self) -> bool {
+        false
+    }
+
+    /// Which of the connection's bounds the server is over, in words for people, as in
+    /// `Threads_running is 45, the bound is 40`; `None` when all is well.
+    async fn pressure(&self) -> Result<Option<String>> {
+        Ok(None)
+    }
+
     /// After the last shard: moves sequences past the copied values, removes the run's markers.
     async fn finish(&self, plan: &WritePlan) -> Result<()>;
 }

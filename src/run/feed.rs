@@ -87,6 +87,9 @@ impl<'a> Feed<'a> {
         while !work.drain.is_cancelled() {
             let (lanes, halt) = {
                 let standing = work.standing.borrow();
+                if standing.running {
+                    work.spread(&standing);
+                }
                 (work.lanes(&standing), standing.halt)
             };
             if work.claim.role == Role::Participant && halt != Halt::No {

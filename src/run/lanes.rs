@@ -57,6 +57,11 @@ impl Work<'_> {
         share_of_lanes(&self.route.plan, self.claim.role, standing.active as usize)
     }
 
+    /// Divides the run's limits among its participants.
+    pub(super) fn spread(&self, standing: &Standing) {
+        self.limits.throttle.set_share(standing.active as usize + 1);
+    }
+
     /// Lets other workers take part.
     pub(super) async fn share(&self) -> Result<()> {
         self.ledger.share(self.claim, self.max_participants).await?;
@@ -168,6 +173,7 @@ impl Lanes<'_> {
                     () = waiting_ended(&waiting) => return,
                 }
                 let Ok((number, range)) = waiting.recv().await else { return };
+                limits.gate.pass(&drain).await;
                 if drain.is_cancelled() {
                     continue;
                 }

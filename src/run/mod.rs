@@ -1,8 +1,8 @@
 //! One run of one task, the seed's steps 1.1 to 1.7: load the task, get the reader and the writer,
 //! split, copy shards with parallel lanes, follow the results, end.
 
-use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use tokio_util::sync::CancellationToken;
@@ -16,16 +16,18 @@ use crate::ledger::{Claim, Ending, Halt, Ledger, StoredShards};
 use crate::plan::{Plan, Planner};
 use crate::plugin::{self, Reader, WriteMode, Writer};
 use crate::progress::{Display, Progress, Reporter};
-use crate::retry::Ladder;
 use crate::submit::Submitter;
-use crate::task::{Endpoint, Params, TaskMeta};
+use crate::task::{Endpoint, Params, Retry, TaskMeta};
+use crate::throttle::{Gate, Throttle};
 
 mod feed;
 mod lanes;
 mod lease;
 mod part;
+mod pressure;
 
 use lease::LeaseKeeper;
+use pressure::Governor;
 
 /// What a run needs besides its claim.
 #[derive(Clone)]
@@ -133,8 +135,10 @@ impl Runner {
         let keeper =
             LeaseKeeper::start(self.ledger.clone(), claim.clone(), self.settings.worker.lease);
         let started = Instant::now();
+        // The task's own, once it is read.
+        let retry = OnceLock::new();
         let result = tokio::select! {
-            result = self.copy(claim, &keeper) => result,
+            result = self.copy(claim, &keeper, &retry) => result,
             () = keeper.stop.cancelled() => Err(keeper.reason()),
             () = self.halt.cancelled() => Err(Error::new(Kind::Cancelled, "stopped by a signal")),
         };
@@ -146,7 +150,8 @@ impl Runner {
         {
             return Err(Error::new(Kind::LeaseLost, error.to_string()));
         }
-        let ending = self.ending(claim, &result, foreground);
+        let retry = retry.into_inner().unwrap_or_default();
+        let ending = self.ending(claim, &result, &retry, foreground);
         if ending != Ending::Succeeded {
             self.dismiss(claim, &ending).await?;
         }
@@ -154,7 +159,13 @@ impl Runner {
         Ok(Finished { ending, result, next })
     }
 
-    fn ending(&self, claim: &Claim, result: &Result<Option<Summary>>, foreground: bool) -> Ending {
+    fn ending(
+        &self,
+        claim: &Claim,
+        result: &Result<Option<Summary>>,
+        retry: &Retry,
+        foreground: bool,
+    ) -> Ending {
         let error = match result {
             Ok(Some(_)) => return Ending::Succeeded,
             // Whoever stops a foreground run does not want it to go on elsewhere.
@@ -169,8 +180,8 @@ impl Runner {
                 Ending::Released { reason }
             }
             Kind::Cancelled => Ending::Cancelled,
-            Kind::Transient if !foreground && claim.attempt < worker.max_attempts => {
-                let delay = Ladder::new(worker.retry_ladder.clone()).delay(claim.attempt);
+            Kind::Transient if !foreground && claim.attempt < retry.max_attempts(worker) => {
+                let delay = retry.ladder(worker).delay(claim.attempt);
                 Ending::Retry { delay_ms: delay.as_millis() as i64, reason, remedy }
             }
             Kind::Transient if !foreground => Ending::Failed {
@@ -184,7 +195,12 @@ impl Runner {
     }
 
     /// Copies what is left of the run. `None` when it was drained before its end.
-    async fn copy(&self, claim: &Claim, keeper: &LeaseKeeper) -> Result<Option<Summary>> {
+    async fn copy(
+        &self,
+        claim: &Claim,
+        keeper: &LeaseKeeper,
+        retry: &OnceLock<Retry>,
+    ) -> Result<Option<Summary>> {
         if claim.cancel_requested {
             return Err(Error::new(Kind::Cancelled, "cancelled on request"));
         }
@@ -194,6 +210,7 @@ impl Runner {
         let task = self.ledger.task(claim.task_id).await?;
         let overrides = Params::parse_object(&claim.params)?;
         let task = task.checked(&overrides, Some(&claim.mode))?;
+        retry.get_or_init(|| task.params.retry.clone());
         let settings = &self.settings.worker;
         let route = tokio::time::timeout(settings.stall, self.route(&task, claim.run_id, false))
             .await
@@ -210,7 +227,8 @@ impl Runner {
         let label = format!("task {}", claim.task_id);
         let reporter = Reporter::start(self.display, label, Arc::clone(&progress));
         let route = Arc::new(route);
-        let work = self.work(claim, keeper, &route, &task, &progress);
+        let (_governor, gate) = Governor::start(claim, &route.writer, &progress).await;
+        let work = self.work(claim, keeper, gate, &route, &task, &progress);
         let complete = work.copy(stored).await?;
         drop(reporter);
         if !complete {
@@ -236,6 +254,7 @@ impl Runner {
         &'a self,
         claim: &'a Claim,
         keeper: &LeaseKeeper,
+        gate: Gate,
         route: &Arc<Route>,
         task: &TaskMeta,
         progress: &'a Progress,
@@ -252,6 +271,11 @@ impl Runner {
                 buffer: settings.lane_buffer,
                 fence: keeper.fence.clone(),
                 stall: settings.stall,
+                throttle: Throttle::new(
+                    task.params.max_rows_per_second,
+                    task.params.max_bytes_per_second,
+                ),
+                gate,
             },
             drain: &self.drain,
             standing: keeper.standing.clone(),

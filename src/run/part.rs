@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::lease::LeaseKeeper;
+use super::pressure::Governor;
 use super::{Route, Runner};
 use crate::error::{Context, Error, Kind, Result};
 use crate::ledger::{Claim, Ending, Halt};
@@ -63,8 +64,11 @@ impl Runner {
         self.require_same_plan(claim, &route).await?;
         let label = format!("task {} (part)", claim.task_id);
         let reporter = Reporter::start(self.display, label, Arc::clone(progress));
+        let (_governor, gate) = Governor::start(claim, &route.writer, progress).await;
         let route = Arc::new(route);
-        let done = self.work(claim, keeper, &route, &task, progress).take_part().await;
+        let work = self.work(claim, keeper, gate, &route, &task, progress);
+        work.spread(&self.ledger.standing(claim.run_id).await?);
+        let done = work.take_part().await;
         drop(reporter);
         done
     }

@@ -57,6 +57,14 @@ impl Worker {
             Ok((_, ClaimOutcome::Held | ClaimOutcome::Over | ClaimOutcome::Unknown)) => {
                 delivery.answer.ack().await;
             }
+            // The ledger holds the run until the connection has room.
+            Ok((event, ClaimOutcome::Full(connection))) => {
+                tracing::info!(
+                    task = event.task_id,
+                    "waits: {connection} has its max_runs at work"
+                );
+                delivery.answer.ack().await;
+            }
             // The ledger's trouble is not the message's fault.
             Err(error) if error.is_transient() || error.kind() == Kind::Internal => {
                 delivery.answer.requeue().await;
@@ -102,7 +110,8 @@ impl Worker {
     }
 
     async fn claim(&self, run_id: Uuid) -> Result<ClaimOutcome> {
-        self.ledger.claim(run_id, &self.row.worker, self.settings.worker.lease).await
+        let lease = self.settings.worker.lease;
+        self.ledger.claim(run_id, &self.row.worker, lease, &self.limits).await
     }
 
     /// A message without any id that comes again after a worker died between its claim and its

@@ -15,7 +15,7 @@ use uuid::Uuid;
 
 use crate::config::Settings;
 use crate::error::{Error, Result};
-use crate::ledger::{Claim, ClaimOutcome, Ledger, WorkerRow};
+use crate::ledger::{Claim, ClaimOutcome, Ledger, RunLimits, WorkerRow};
 use crate::progress::Display;
 use crate::queue::rabbitmq::RabbitConsumer;
 use crate::queue::{Consumer, Delivery};
@@ -26,6 +26,8 @@ use crate::submit::{self, Submitter};
 
 mod deliveries;
 mod runs;
+
+pub use runs::run_limits;
 
 /// With the embedded queue the ledger is asked this often at least: it is the only way to hear of
 /// work.
@@ -50,6 +52,8 @@ struct Worker {
     options: Options,
     settings: Arc<Settings>,
     ledger: Ledger,
+    /// How many runs a connection takes at once.
+    limits: Arc<RunLimits>,
     runner: Runner,
     submitter: Submitter,
     consumer: Option<Box<dyn Consumer>>,
@@ -88,12 +92,14 @@ pub async fn serve(settings: Arc<Settings>, options: Options, shutdown: Shutdown
         "listening to {queue}; tasks in {}",
         ledger.address()
     );
+    let limits = Arc::new(run_limits(&settings)?);
     let worker = Worker {
         slots: Arc::new(Semaphore::new(options.concurrency)),
         runs: TaskTracker::new(),
         options,
         settings,
         ledger,
+        limits,
         runner,
         submitter,
         consumer,
@@ -208,10 +214,11 @@ impl Worker {
             (Some(_), None | Some(0)) => stale_after,
             (Some(_), Some(_)) => stale_after * BACKLOG_PATIENCE,
         };
-        for due in self.ledger.due(overdue, free).await? {
+        for due in self.ledger.due(overdue, free, &self.limits).await? {
             let Ok(slot) = Arc::clone(&self.slots).try_acquire_owned() else { break };
             let lease = self.settings.worker.lease;
-            let outcome = self.ledger.claim(due.run_id, &self.row.worker, lease).await?;
+            let outcome =
+                self.ledger.claim(due.run_id, &self.row.worker, lease, &self.limits).await?;
             if let ClaimOutcome::Claimed(claim) = outcome {
                 if self.slots.available_permits() == 0 {
                     pause(&mut self.consumer).await;

@@ -1,13 +1,15 @@
 //! A claimed run in its slot, and what follows its end.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::OwnedSemaphorePermit;
 
 use super::Worker;
+use crate::config::{Settings, Side};
 use crate::error::Result;
 use crate::event::Event;
-use crate::ledger::{Claim, Ending, Ledger};
+use crate::ledger::{Claim, Ending, Ledger, RunLimits};
 use crate::queue::DeadReason;
 use crate::run::Finished;
 use crate::submit::Submitter;
@@ -15,11 +17,25 @@ use crate::submit::Submitter;
 /// How long a run's own worker has to publish its dead letter before the sweep does.
 const DEAD_GRACE: Duration = Duration::from_secs(5);
 
+/// The configuration's limits of runs, as the ledger keeps them.
+///
+/// # Errors
+/// Kind `Config` for a limit that is not a number from 1.
+pub fn run_limits(settings: &Settings) -> Result<RunLimits> {
+    let mut limits = RunLimits::default();
+    for limited in settings.run_limits()? {
+        let side = if limited.side == Side::From { "from" } else { "to" };
+        limits.add(side, limited.engine, &limited.key, (&limited.place, limited.max_runs));
+    }
+    Ok(limits)
+}
+
 impl Worker {
     /// Runs a claimed run in its slot.
     pub(super) fn start_run(&self, claim: Claim, slot: OwnedSemaphorePermit) {
         let (runner, submitter, ledger) =
             (self.runner.clone(), self.submitter.clone(), self.ledger.clone());
+        let limits = Arc::clone(&self.limits);
         self.runs.spawn(async move {
             tracing::info!(
                 task = claim.task_id, run = %claim.run_id, attempt = claim.attempt,
@@ -29,7 +45,10 @@ impl Worker {
             // What follows may wait for the broker; the slot need not.
             drop(slot);
             match finished {
-                Ok(finished) => follow_up(&claim, &finished, &submitter, &ledger).await,
+                Ok(finished) => {
+                    follow_up(&claim, &finished, &submitter, &ledger).await;
+                    wake_waiting(claim.task_id, &submitter, &ledger, &limits).await;
+                }
                 Err(error) => {
                     tracing::warn!(task = claim.task_id, run = %claim.run_id, %error, "let go")
                 }
@@ -111,6 +130,20 @@ async fn follow_up(claim: &Claim, finished: &Finished, submitter: &Submitter, le
     }
     if let Some((next, priority)) = finished.next {
         submitter.wake(task, next, priority, Duration::ZERO).await;
+    }
+}
+
+/// A run has ended: wakes those that waited for its connections. Without a broker, and for what is
+/// lost here, the workers look at the oldest that wait.
+async fn wake_waiting(task_id: i64, submitter: &Submitter, ledger: &Ledger, limits: &RunLimits) {
+    match ledger.waiting_behind(task_id, limits).await {
+        Ok(waiting) => {
+            let waking = waiting
+                .iter()
+                .map(|run| submitter.wake(run.task_id, run.run_id, run.priority, Duration::ZERO));
+            futures::future::join_all(waking).await;
+        }
+        Err(error) => tracing::warn!(%error, "runs that wait for a connection are found later"),
     }
 }
 

@@ -5,6 +5,7 @@
 mod bad_input;
 mod closed_loop;
 mod keys;
+mod limits;
 mod pairs;
 mod support;
 

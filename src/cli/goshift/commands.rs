@@ -6,7 +6,7 @@ use serde_json::json;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
-use super::Call;
+use super::{Call, limits};
 use crate::cli::show::{self, Table};
 use crate::config::Side;
 use crate::error::{Error, Result};
@@ -120,6 +120,9 @@ pub(super) async fn plan(call: &Call, task_id: i64) -> Result<ExitCode> {
     show::line(&format!("lanes   {}", route.plan.lanes))?;
     show::line(&format!("write   {how}, {} rows a statement", write.statement_rows))?;
     show::line(&format!("format  {:?}", read.format))?;
+    for (heading, text) in limits::lines(&call.settings, &task)? {
+        show::line(&format!("{heading:<8}{text}"))?;
+    }
     for note in &route.plan.notes {
         show::line(&format!("note    {note}"))?;
     }
@@ -246,13 +249,20 @@ pub(super) async fn runs(
             format!("{}/{}", run.shards_done, run.shards_total),
             seconds(&run.submitted_at),
             run.finished_at.as_deref().map(seconds).unwrap_or_default(),
-            run.reason.unwrap_or_default(),
+            why(&run.waits_for, run.reason, run.remedy),
         ]);
     }
     if !call.json {
         table.print()?;
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// What a run waits for, why it failed, and what to do next.
+fn why(waits_for: &Option<String>, reason: Option<String>, remedy: Option<String>) -> String {
+    let waits = waits_for.as_ref().map(|place| show::waits_for(place));
+    let remedy = remedy.map(|remedy| format!("→ {remedy}"));
+    [waits, reason, remedy].into_iter().flatten().collect::<Vec<_>>().join(" ")
 }
 
 /// `2026-01-31T12:00:00.123456Z` without the fraction.
@@ -280,6 +290,9 @@ pub(super) async fn run(call: &Call, run_id: Uuid) -> Result<ExitCode> {
     ))?;
     if let Some(old) = &run.rerun_of {
         show::line(&format!("  repeats run {old}"))?;
+    }
+    if let Some(place) = &run.waits_for {
+        show::line(&format!("  {}", show::waits_for(place)))?;
     }
     if let Some(reason) = &run.reason {
         show::line(&format!("  {reason}"))?;

@@ -10,7 +10,7 @@ use serde_json::json;
 use super::Call;
 use crate::cli::show;
 use crate::error::{Error, Result};
-use crate::ledger::{Claim, ClaimOutcome, Ledger, NewRun};
+use crate::ledger::{Claim, ClaimOutcome, Ledger, NewRun, Submitted};
 use crate::progress::Display;
 use crate::run::{Runner, Summary};
 use crate::shutdown::Shutdown;
@@ -71,13 +71,14 @@ fn say(call: &Call, claim: &Claim, summary: &Summary) -> Result<()> {
 async fn claim(call: &Call, ledger: &Ledger, task_id: i64, mode: &str) -> Result<Claim> {
     let worker = crate::worker::process_name(&format!("goshift-{}", std::process::id()));
     let lease = call.settings.worker.lease;
+    let limits = crate::worker::run_limits(&call.settings)?;
     let patience = Instant::now() + lease + Duration::from_secs(1);
     let mut told = false;
     loop {
         let Some(active) = ledger.active(task_id).await? else { break };
         if active.lease_ms.is_some_and(|left| left < 0)
             && let ClaimOutcome::Claimed(claim) =
-                ledger.claim(active.run_id, &worker, lease).await?
+                ledger.claim(active.run_id, &worker, lease, &limits).await?
         {
             show::notice(&format!("going on with run {}, whose process has died", active.run_id));
             return Ok(claim);
@@ -112,8 +113,9 @@ async fn claim(call: &Call, ledger: &Ledger, task_id: i64, mode: &str) -> Result
         rerun_of: None,
     };
     let submitted = ledger.submit(&run).await?;
-    match ledger.claim(submitted.run_id, &worker, lease).await? {
+    match ledger.claim(submitted.run_id, &worker, lease, &limits).await? {
         ClaimOutcome::Claimed(claim) => Ok(claim),
+        ClaimOutcome::Full(connection) => Err(full(ledger, task_id, &submitted, &connection).await),
         ClaimOutcome::NotDue(ms) => Err(Error::permanent(format!(
             "run {} of task {task_id} is waiting for its time, in {} s",
             submitted.run_id,
@@ -125,4 +127,21 @@ async fn claim(call: &Call, ledger: &Ledger, task_id: i64, mode: &str) -> Result
         )
         .with_remedy("follow it with `goshift runs`")),
     }
+}
+
+/// A connection has as many runs as it may. The person decides whether to wait: a run that was
+/// entered for this process only is taken back, since a worker would take it from here.
+async fn full(ledger: &Ledger, task_id: i64, run: &Submitted, connection: &str) -> Error {
+    let what = format!("task {task_id} can't start: {connection} has its max_runs at work");
+    let (error, remedy) = if !run.new {
+        (Error::permanent(what), format!("run {} waits for it already", run.run_id))
+    } else {
+        let error = match ledger.cancel(run.run_id).await {
+            Ok(_) => Error::permanent(what),
+            Err(error) => Error::permanent(what).caused_by(error),
+        };
+        let wait = format!("try again later, or let a worker wait: `goshift-submit {task_id}`");
+        (error, wait)
+    };
+    error.with_remedy(remedy)
 }

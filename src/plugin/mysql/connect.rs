@@ -2,6 +2,7 @@
 
 use std::ops::{Deref, DerefMut};
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
 use sqlx::mysql::{MySqlConnectOptions, MySqlPoolOptions, MySqlSslMode};
 use sqlx::pool::PoolConnection;
@@ -9,7 +10,7 @@ use sqlx::{
     AssertSqlSafe, ConnectOptions, Connection, Executor, MySql, MySqlConnection, MySqlPool, Row,
 };
 
-use super::failure;
+use super::{failure, pressure};
 use crate::config::connection::{ConnectionConfig, Tls};
 use crate::error::{Error, Result};
 
@@ -28,7 +29,8 @@ const ISOLATION: &str = "SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED"
 pub(super) struct Database {
     pool: MySqlPool,
     address: String,
-    place: String,
+    /// For what it may not do to the server, and what the server is asked.
+    pub(super) config: ConnectionConfig,
     max_packet: AtomicUsize,
 }
 
@@ -36,25 +38,36 @@ impl Database {
     /// Connects, proves that the connection works and learns the server's limits.
     pub(super) async fn open(config: &ConnectionConfig, lanes: usize) -> Result<Self> {
         let address = config.address(3306);
+        config.refuse(&["max_active_sessions"], "on MySQL: use \"max_threads_running\"")?;
+        pressure::check(config)?;
         // Once outside the pool, which would try again for as long as it may and then say only
         // that it did not get a connection.
         let proof = tokio::time::timeout(config.timeout(), options(config)?.connect()).await;
-        let proof = proof.unwrap_or(Err(sqlx::Error::PoolTimedOut)).map_err(|error| {
+        let mut proof = proof.unwrap_or(Err(sqlx::Error::PoolTimedOut)).map_err(|error| {
             failure::classify(error, "connecting", &address).context(&config.place)
         })?;
+        let limit = match config.statement_timeout {
+            Some(timeout) => statement_timeout(&mut proof, timeout).await,
+            None => Ok(None),
+        };
+        let limit = limit.map_err(|e| failure::classify(e, "asking for its version", &address))?;
         proof.close().await.map_err(|e| failure::classify(e, "connecting", &address))?;
         let pool = MySqlPoolOptions::new()
             .max_connections(lanes as u32 + 1)
             .acquire_timeout(config.timeout())
-            .after_connect(|conn, _| {
+            .after_connect(move |conn, _| {
+                let limit = limit.clone();
                 Box::pin(async move {
                     conn.execute(SESSION).await?;
+                    if let Some(limit) = limit {
+                        conn.execute(sqlx::raw_sql(AssertSqlSafe(limit))).await?;
+                    }
                     conn.execute(ISOLATION).await.map(|_| ())
                 })
             })
             .connect_lazy_with(options(config)?);
         let database =
-            Self { pool, address, place: config.place.clone(), max_packet: AtomicUsize::new(0) };
+            Self { pool, address, config: config.clone(), max_packet: AtomicUsize::new(0) };
         let mut lease = database.lease().await?;
         let row = (&mut *lease)
             .fetch_one("SELECT CAST(@@max_allowed_packet AS SIGNED)")
@@ -76,7 +89,8 @@ impl Database {
     pub(super) async fn lease(&self) -> Result<Lease> {
         let conn = self.pool.acquire().await.map_err(|error| {
             let error = self.failure("connecting", error);
-            if self.place.is_empty() { error } else { error.context(&self.place) }
+            let place = &self.config.place;
+            if place.is_empty() { error } else { error.context(place) }
         })?;
         Ok(Lease { conn: Some(conn), clean: false })
     }
@@ -93,8 +107,36 @@ impl Database {
     }
 
     pub(super) fn failure(&self, doing: &str, error: sqlx::Error) -> Error {
-        failure::classify(error, doing, &self.address)
+        if !failure::is_statement_timeout(&error) {
+            return failure::classify(error, doing, &self.address);
+        }
+        let place = &self.config.place;
+        let remedy = match self.config.statement_timeout {
+            Some(_) => format!(
+                "raise \"statement_timeout\" of {place}, or make the shards smaller with read_batch; \
+                 a statement's time includes its wait for the other side"
+            ),
+            None => format!(
+                "raise the server's own limit for statements, or set \"statement_timeout\" of {place}"
+            ),
+        };
+        failure::classify(error, doing, &self.address).with_remedy(remedy)
     }
+}
+
+/// The statement that bounds every other of a session. MariaDB and MySQL call it differently, and
+/// MySQL bounds SELECT only.
+async fn statement_timeout(
+    proof: &mut MySqlConnection,
+    timeout: Duration,
+) -> Result<Option<String>, sqlx::Error> {
+    let row = proof.fetch_one("SELECT CAST(VERSION() AS CHAR)").await?;
+    let version: String = row.try_get(0)?;
+    Ok(Some(if version.contains("MariaDB") {
+        format!("SET SESSION max_statement_time = {}", timeout.as_secs_f64())
+    } else {
+        format!("SET SESSION max_execution_time = {}", timeout.as_millis().max(1))
+    }))
 }
 
 /// A connection in use. Unless it is kept, dropping it closes it, so that neither a half-read
@@ -135,7 +177,7 @@ impl DerefMut for Lease {
     }
 }
 
-fn options(config: &ConnectionConfig) -> Result<MySqlConnectOptions> {
+pub(super) fn options(config: &ConnectionConfig) -> Result<MySqlConnectOptions> {
     let tls = match config.tls {
         Tls::Disable => MySqlSslMode::Disabled,
         Tls::Prefer => MySqlSslMode::Preferred,

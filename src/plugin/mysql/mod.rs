@@ -17,6 +17,7 @@ mod describe;
 mod encode;
 mod failure;
 mod lock;
+mod pressure;
 mod reader;
 mod sql;
 mod types;

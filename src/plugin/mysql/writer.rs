@@ -9,7 +9,7 @@ use uuid::Uuid;
 
 use super::connect::{Database, Lease};
 use super::encode::Encoder;
-use super::{create, describe, lock, sql};
+use super::{create, describe, lock, pressure, sql};
 use crate::batch::{Batch, BatchReceiver, Payload, WireFormat};
 use crate::error::{Error, Result};
 use crate::plugin::{ColumnPair, NewTable, Receipt, WriteMode, WritePlan, Writer};
@@ -112,6 +112,9 @@ impl Writer for MysqlWriter {
             };
             if fresh {
                 shard_write.write(&batch).await?;
+                if input.is_paced() {
+                    shard_write.flush().await?;
+                }
             } else {
                 shard_write.pass(&batch);
             }
@@ -126,6 +129,14 @@ impl Writer for MysqlWriter {
         lock::end_holders(&self.db, &mut lease, &names).await?;
         lease.keep();
         Ok(())
+    }
+
+    fn has_bounds(&self) -> bool {
+        pressure::has_bounds(&self.db.config)
+    }
+
+    async fn pressure(&self) -> Result<Option<String>> {
+        pressure::ask(&self.db).await
     }
 
     async fn finish(&self, plan: &WritePlan) -> Result<()> {

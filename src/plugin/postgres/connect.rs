@@ -30,7 +30,7 @@ const SESSION: &str = "SET TimeZone = 'UTC'; SET DateStyle = 'ISO, YMD'; \
     SET IntervalStyle = 'postgres'; SET extra_float_digits = 3; SET bytea_output = 'hex'; \
     SET client_encoding = 'UTF8'; SET standard_conforming_strings = on; \
     SET lc_monetary = 'C'; SET xmloption = 'content'; SET row_security = off; SET jit = off; \
-    SET statement_timeout = 0; SET idle_in_transaction_session_timeout = 0; \
+    SET idle_in_transaction_session_timeout = 0; \
     SET client_min_messages = 'warning'; SET tcp_keepalives_idle = 60; \
     SET tcp_keepalives_interval = 10; SET tcp_keepalives_count = 6; \
     DO 'BEGIN PERFORM set_config(''client_connection_check_interval'', ''2s'', false); \
@@ -45,8 +45,14 @@ pub(super) struct Db {
 impl Db {
     /// Connects with at most `lanes` + 1 connections, after one has shown that it works.
     pub(super) async fn connect(config: &ConnectionConfig, lanes: usize) -> Result<Self> {
+        config.refuse(&["max_threads_running"], "on PostgreSQL: use \"max_active_sessions\"")?;
+        config.refuse(&["replica"], "on PostgreSQL, which knows its replicas")?;
         let options = options(config)?;
-        let session = format!("{SESSION}{}", search_path(config.schema.as_deref()));
+        let timeout = config.statement_timeout.map_or(0, |timeout| timeout.as_millis().max(1));
+        let session = format!(
+            "{SESSION}SET statement_timeout = {timeout}; {}",
+            search_path(config.schema.as_deref())
+        );
         prove(config, &options, &session).await?;
         let pool = PgPoolOptions::new()
             .max_connections(u32::try_from(lanes).unwrap_or(u32::MAX).saturating_add(1))
@@ -65,7 +71,27 @@ impl Db {
     pub(super) async fn lane(&self) -> Result<Lane> {
         let connection =
             self.pool.acquire().await.map_err(|error| error::connecting(&self.config, error))?;
-        Ok(Lane { connection, clean: false })
+        Ok(Lane { connection, clean: false, remedy: self.remedy() })
+    }
+
+    /// What the server's connection was configured with.
+    pub(super) fn config(&self) -> &ConnectionConfig {
+        &self.config
+    }
+
+    /// Adds to a cancelled statement what bounds its time.
+    pub(super) fn explain(&self, error: Error) -> Error {
+        explain(error, &self.remedy())
+    }
+
+    fn remedy(&self) -> Option<String> {
+        let place = &self.config.place;
+        self.config.statement_timeout.map(|_| {
+            format!(
+                "raise \"statement_timeout\" of {place}, or make the shards smaller with read_batch; \
+                 a statement's time includes its wait for the other side"
+            )
+        })
     }
 
     /// Puts the connection's schema in front of a table's name that has none.
@@ -80,6 +106,8 @@ impl Db {
 pub(super) struct Lane {
     connection: PoolConnection<sqlx::Postgres>,
     clean: bool,
+    /// For a statement that took too long.
+    remedy: Option<String>,
 }
 
 impl Lane {
@@ -91,14 +119,16 @@ impl Lane {
     /// Runs statements without parameters and returns the rows affected by all of them.
     pub(super) async fn execute(&mut self, sql: String) -> Result<u64> {
         let query = sqlx::raw_sql(AssertSqlSafe(without_nul(sql)?));
-        let done = self.connection.execute(query).await.map_err(error::from_sqlx)?;
+        let done = self.connection.execute(query).await;
+        let done = done.map_err(|cause| explain(error::from_sqlx(cause), &self.remedy))?;
         Ok(done.rows_affected())
     }
 
     /// Runs a query and returns all its rows.
     pub(super) async fn rows(&mut self, sql: String) -> Result<Vec<PgRow>> {
         let query = sqlx::raw_sql(AssertSqlSafe(without_nul(sql)?));
-        self.connection.fetch_all(query).await.map_err(error::from_sqlx)
+        let rows = self.connection.fetch_all(query).await;
+        rows.map_err(|cause| explain(error::from_sqlx(cause), &self.remedy))
     }
 
     /// Starts a `COPY … TO STDOUT`.
@@ -118,6 +148,13 @@ impl Drop for Lane {
         if !self.clean {
             self.connection.close_on_drop();
         }
+    }
+}
+
+fn explain(error: Error, remedy: &Option<String>) -> Error {
+    match remedy {
+        Some(remedy) if error::is_cancelled(&error) => error.with_remedy(remedy),
+        _ => error,
     }
 }
 

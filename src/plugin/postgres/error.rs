@@ -104,6 +104,11 @@ fn from_server(server: &PgDatabaseError) -> Error {
     Error::new(kind_of(code), text)
 }
 
+/// Whether the server cancelled the statement: it took too long, or an administrator asked for it.
+pub(super) fn is_cancelled(error: &Error) -> bool {
+    error.to_string().contains(" [57014]")
+}
+
 /// What a SQLSTATE means for the run (PostgreSQL manual, appendix A).
 fn kind_of(code: &str) -> Kind {
     match code {

@@ -140,6 +140,9 @@ async fn copy_rows(
                 }
             }
             receipt.bytes += batch.bytes() as u64;
+            if input.is_paced() {
+                send(&mut copy, &mut encoder.buffer).await?;
+            }
         }
         send(&mut copy, &mut encoder.buffer).await?;
         let stored = copy.finish().await.map_err(|error| {

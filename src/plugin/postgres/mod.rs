@@ -21,6 +21,7 @@ mod encode;
 mod error;
 mod load;
 mod lock;
+mod pressure;
 mod reader;
 mod sql;
 mod types;

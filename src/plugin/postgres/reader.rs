@@ -64,7 +64,8 @@ impl Reader for PgReader {
     async fn read(&self, plan: &ReadPlan, range: &KeyRange, mut out: BatchSender) -> Result<()> {
         self.stream(plan, range, &mut out)
             .await
-            .context(|| format!("reading table {}", plan.schema.table))?;
+            .context(|| format!("reading table {}", plan.schema.table))
+            .map_err(|error| self.db.explain(error))?;
         out.finish().await
     }
 }

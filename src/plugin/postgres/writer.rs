@@ -8,7 +8,7 @@ use uuid::Uuid;
 use super::connect::{Db, Lane};
 use super::describe::get;
 use super::load::{marker_table, write_shard};
-use super::{create, lock, sql};
+use super::{create, lock, pressure, sql};
 use crate::batch::{BatchReceiver, WireFormat};
 use crate::error::{Context, Error, Result};
 use crate::plugin::{ColumnPair, NewTable, Receipt, WriteMode, WritePlan, Writer};
@@ -74,6 +74,15 @@ impl Writer for PgWriter {
         write_shard(&self.db, plan, shard, input)
             .await
             .context(|| format!("writing table {}", plan.schema.table))
+            .map_err(|error| self.db.explain(error))
+    }
+
+    fn has_bounds(&self) -> bool {
+        pressure::has_bounds(self.db.config())
+    }
+
+    async fn pressure(&self) -> Result<Option<String>> {
+        pressure::ask(&self.db).await
     }
 
     async fn expel(&self, shards: &[(Uuid, u64)]) -> Result<()> {

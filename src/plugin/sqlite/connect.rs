@@ -134,6 +134,14 @@ fn headroom() -> rusqlite::Result<Connection> {
 }
 
 fn configured(config: &ConnectionConfig) -> Result<&str> {
+    const OF_SERVERS: &[&str] = &[
+        "statement_timeout",
+        "max_threads_running",
+        "max_active_sessions",
+        "max_replay_lag",
+        "replica",
+    ];
+    config.refuse(OF_SERVERS, "on SQLite, which has no server")?;
     let value = if config.path.is_none() { &config.db } else { &config.path };
     let path = config.require("path", value)?;
     if path == ":memory:" {
