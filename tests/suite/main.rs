@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test that can't go on fails")]
 
 mod bad_input;
+mod broker_loss;
 mod closed_loop;
 mod keys;
 mod limits;
