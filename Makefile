@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help linux mac demo demo-rabbitmq services services-down test lint deny bench
+.PHONY: help linux mac demo demo-rabbitmq services services-down test chaos lint deny bench
 
 BINARIES := goshift goshift-submit goshift-worker
 SCRIPTS := scripts/demo scripts/services bench/run .ci/run
@@ -42,6 +42,17 @@ test: ## start the services, then run every test
 	@$(need-build)
 	scripts/services up
 	cargo test --locked --features fault-points
+
+# Each seed is a plan of its own: `make chaos SEEDS=7` repeats one of them.
+SEEDS ?= 1 2 3 4 5 6 7 8 9 10
+SECONDS ?= 180
+TASKS ?= 500
+
+chaos: ## disturb a working fleet, then check that nothing is lost (SEEDS, SECONDS, TASKS)
+	@$(need-build)
+	scripts/services up
+	CHAOS_SEEDS='$(SEEDS)' CHAOS_SECONDS='$(SECONDS)' CHAOS_TASKS='$(TASKS)' \
+	  cargo test --locked --test chaos
 
 lint: ## formatting, clippy, licences and sources of dependencies, shell scripts
 	@$(need-build)

@@ -40,6 +40,9 @@ pub struct Arguments {
     /// Mode of this run: init (a full copy, safe to repeat)
     #[arg(long, value_name = "MODE", global = true)]
     mode: Option<String>,
+    /// At most this many workers share a large run; 1 keeps it in this process
+    #[arg(long, value_name = "N", global = true, value_parser = clap::value_parser!(u64).range(1..))]
+    participants: Option<u64>,
     /// Command, the same as the subcommand of that name
     #[arg(long, value_name = "COMMAND", default_value = "sync")]
     cmd: String,
@@ -117,6 +120,7 @@ pub fn main(arguments: impl Iterator<Item = OsString>) -> ExitCode {
 struct Call {
     settings: Arc<Settings>,
     mode: Option<String>,
+    participants: Option<u64>,
     json: bool,
 }
 
@@ -131,7 +135,12 @@ async fn run(arguments: Arguments) -> Result<ExitCode> {
     }
     let settings = arguments.common.settings()?;
     let _logs = telemetry::start("goshift", &settings.log, true)?;
-    let call = Call { settings, mode: arguments.mode, json: arguments.json };
+    let call = Call {
+        settings,
+        mode: arguments.mode,
+        participants: arguments.participants,
+        json: arguments.json,
+    };
     match command {
         Command::Sync { task } => {
             let task = task_number(task.or(id), "goshift -id 5")?;

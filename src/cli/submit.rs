@@ -50,6 +50,9 @@ pub struct Arguments {
     /// A param of this run only, as in worker_num=4 (repeatable)
     #[arg(long = "set", value_name = "KEY=JSON")]
     set: Vec<String>,
+    /// At most this many workers share a large run; 1 keeps it on one
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    participants: Option<u64>,
     /// Do not start before this time has passed, as in 30s, 10m or 2h
     #[arg(long, value_name = "TIME")]
     delay: Option<humantime::Duration>,
@@ -191,6 +194,9 @@ impl Arguments {
                 Err(_) => Value::String(text.to_owned()),
             };
             params.insert(key.to_owned(), value);
+        }
+        if let Some(participants) = self.participants {
+            params.insert("participants".to_owned(), participants.into());
         }
         Ok(params)
     }

@@ -70,7 +70,7 @@ struct Worker {
 /// # Errors
 /// When it can't start: configuration, or a task database or broker that refuses the login.
 pub async fn serve(settings: Arc<Settings>, options: Options, shutdown: Shutdown) -> Result<()> {
-    let ledger = Ledger::open(&settings).await?;
+    let ledger = open_ledger(&settings, &options, &shutdown).await?;
     let row = identity(&options);
     let submitter = Submitter::open(&settings, ledger.clone(), &row.worker)?;
     let consumer: Option<Box<dyn Consumer>> = match submit::broker(&settings)? {
@@ -108,6 +108,28 @@ pub async fn serve(settings: Arc<Settings>, options: Options, shutdown: Shutdown
         pauses: retry::reconnect(),
     };
     worker.work().await
+}
+
+/// A worker that starts while the task database is away waits for it, as one that runs does. One
+/// that is to end when nothing is left has nothing to wait for.
+async fn open_ledger(
+    settings: &Settings,
+    options: &Options,
+    shutdown: &Shutdown,
+) -> Result<Ledger> {
+    let mut pauses = retry::reconnect();
+    loop {
+        match Ledger::open(settings).await {
+            Err(error) if error.is_transient() && !options.drain => {
+                tracing::warn!(%error, "waiting for the task database");
+                tokio::select! {
+                    () = tokio::time::sleep(pauses.next()) => {}
+                    () = shutdown.drain.cancelled() => return Err(error),
+                }
+            }
+            opened => return opened,
+        }
+    }
 }
 
 fn identity(options: &Options) -> WorkerRow {

@@ -105,7 +105,11 @@ async fn claim(call: &Call, ledger: &Ledger, task_id: i64, mode: &str) -> Result
         run_id: None,
         task_id,
         mode: mode.to_owned(),
-        params: serde_json::Map::new(),
+        params: call
+            .participants
+            .map(|participants| ("participants".to_owned(), participants.into()))
+            .into_iter()
+            .collect(),
         priority: crate::event::Priority::High,
         delay_ms: 0,
         dedup_key: None,

@@ -206,12 +206,17 @@ impl Site {
 
     /// Rows of a query in an engine's data database, cells as text. Cast what is not text.
     pub async fn rows(&self, engine: &str, sql: &str) -> Vec<Vec<String>> {
+        self.try_rows(engine, sql).await.unwrap()
+    }
+
+    /// The same from a server that may be away.
+    pub async fn try_rows(&self, engine: &str, sql: &str) -> Result<Vec<Vec<String>>, sqlx::Error> {
         let raw = sqlx::raw_sql(AssertSqlSafe(sql.to_owned()));
-        match engine {
-            "mysql" => mysql_rows(&self.mysql.fetch_all(raw).await.unwrap()),
-            "postgres" => postgres_rows(&self.postgres.fetch_all(raw).await.unwrap()),
+        Ok(match engine {
+            "mysql" => mysql_rows(&self.mysql.fetch_all(raw).await?),
+            "postgres" => postgres_rows(&self.postgres.fetch_all(raw).await?),
             _ => sqlite_rows(&self.sqlite(), sql),
-        }
+        })
     }
 
     /// Runs statements in MySQL.
