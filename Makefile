@@ -2,10 +2,10 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help linux mac demo demo-rabbitmq services services-down test chaos lint deny bench bench-participants
+.PHONY: help linux mac demo demo-rabbitmq services services-down test chaos lint deny bench bench-overhead bench-participants
 
 BINARIES := goshift goshift-submit goshift-worker
-SCRIPTS := scripts/demo scripts/services bench/run bench/participants .ci/run
+SCRIPTS := scripts/demo scripts/services bench/run bench/overhead bench/participants .ci/run
 # A folder beside etc/, from which `./goshift -c ../etc/ -e local -id 5` works as it is.
 DIST := dist
 
@@ -72,6 +72,10 @@ deny: ## check dependencies, security advisories included (needs cargo-deny and 
 bench: ## measure against the databases' own tools; writes bench/RESULTS.md
 	@$(need-build)
 	@bench/run
+
+bench-overhead: ## measure what the ledger and the queue cost; writes bench/OVERHEAD.md
+	@$(need-build)
+	@bench/overhead
 
 bench-participants: ## measure one run on 1, 2 and 4 workers; writes bench/PARTICIPANTS.md
 	@$(need-build)

@@ -4,6 +4,7 @@
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
+use tokio::sync::mpsc;
 use uuid::Uuid;
 
 use crate::checksum::checksum;
@@ -11,7 +12,7 @@ use crate::config::Settings;
 use crate::config::sections::QueueKind;
 use crate::error::{Error, Result};
 use crate::event::{Event, Priority};
-use crate::ledger::{Claim, Ledger, NewRun, Submitted};
+use crate::ledger::{self, Claim, Ledger, NewRun, Submitted};
 use crate::queue::Publisher;
 use crate::queue::rabbitmq::{RabbitConfig, RabbitPublisher};
 use crate::task::Mode;
@@ -68,56 +69,74 @@ impl Submitter {
         Ok(submitted)
     }
 
-    /// Enters runs one by one, then publishes all their events with the confirms in flight at
-    /// once. `entered` hears of each as soon as the ledger has it.
+    /// Enters runs in groups; meanwhile publishes the events of those that are in. `entered` hears
+    /// of each run as soon as the ledger has it.
     ///
     /// # Errors
     /// At the first that the ledger refuses; those before it are accepted and published.
     pub async fn submit_all(
         &self,
         runs: &[NewRun],
-        mut entered: impl FnMut(&NewRun, &Submitted) -> Result<()>,
+        entered: impl FnMut(&NewRun, &Submitted) -> Result<()>,
     ) -> Result<Vec<Submitted>> {
-        let mut all = Vec::with_capacity(runs.len());
-        let mut at_once = Vec::new();
-        let mut outcome = Ok(());
-        for run in runs {
-            let submitted = match self.ledger.submit(run).await {
-                Ok(submitted) => submitted,
-                Err(error) => {
-                    outcome = Err(error.context(format!("task {}", run.task_id)));
-                    break;
-                }
-            };
-            crate::fault::point("submit.committed");
-            outcome = entered(run, &submitted);
-            if submitted.new || submitted.hurried {
-                at_once.push((run, submitted.run_id));
-            }
-            all.push(submitted);
-            if outcome.is_err() {
-                break;
-            }
-        }
-        self.wake_all(&at_once).await;
-        outcome.map(|()| all)
+        let (wakes, due) = mpsc::unbounded_channel();
+        let (outcome, ()) =
+            tokio::join!(self.enter_all(runs, entered, wakes), self.publish_all(due));
+        outcome
     }
 
-    async fn wake_all(&self, runs: &[(&NewRun, Uuid)]) {
-        let Some(publisher) = &self.publisher else { return };
-        let (later, now): (Vec<_>, Vec<_>) = runs.iter().partition(|(run, _)| run.delay_ms > 0);
-        let events: Vec<_> =
-            now.iter().map(|(run, id)| Event::wake(run.task_id, *id, run.priority)).collect();
-        let confirmed = publisher.publish_all(&events).await;
-        crate::fault::point("submit.published");
-        for ((_, run_id), published) in now.iter().zip(confirmed) {
-            self.note_published(*run_id, published).await;
+    async fn enter_all(
+        &self,
+        mut runs: &[NewRun],
+        mut entered: impl FnMut(&NewRun, &Submitted) -> Result<()>,
+        wakes: mpsc::UnboundedSender<Wake>,
+    ) -> Result<Vec<Submitted>> {
+        let mut all = Vec::with_capacity(runs.len());
+        while !runs.is_empty() {
+            let group = ledger::group(runs);
+            let outcome = self.ledger.submit_group(group).await;
+            let outcome = outcome.map_err(|error| error.context(names(group)))?;
+            crate::fault::point("submit.committed");
+            let accepted = group.iter().zip(&outcome.accepted);
+            for (run, submitted) in accepted.clone() {
+                if submitted.new || submitted.hurried {
+                    // Only fails when nobody publishes any more: the workers find the run.
+                    wakes.send(Wake::of(run, submitted)).ok();
+                }
+            }
+            for (run, submitted) in accepted {
+                entered(run, submitted)?;
+            }
+            if let Some(error) = outcome.refused {
+                return Err(error);
+            }
+            all.extend(outcome.accepted);
+            runs = &runs[group.len()..];
         }
-        let waking = later.iter().map(|(run, run_id)| {
-            let delay = Duration::from_millis(run.delay_ms.max(0) as u64);
-            self.wake(run.task_id, *run_id, run.priority, delay)
-        });
-        futures::future::join_all(waking).await;
+        Ok(all)
+    }
+
+    /// Publishes what comes, all that is there at once, until no more can come.
+    async fn publish_all(&self, mut due: mpsc::UnboundedReceiver<Wake>) {
+        let mut wakes = Vec::new();
+        while due.recv_many(&mut wakes, usize::MAX).await > 0 {
+            self.wake_all(&wakes).await;
+            wakes.clear();
+        }
+    }
+
+    /// Publishes wake-ups with all their confirms in flight at once.
+    async fn wake_all(&self, wakes: &[Wake]) {
+        let Some(publisher) = &self.publisher else { return };
+        let (later, now): (Vec<&Wake>, Vec<&Wake>) =
+            wakes.iter().partition(|wake| !wake.delay.is_zero());
+        let events: Vec<_> = now.iter().map(|wake| wake.event.clone()).collect();
+        let delayed = later.iter().map(|wake| publisher.publish_delayed(&wake.event, wake.delay));
+        let (at_once, delayed) =
+            tokio::join!(publisher.publish_all(&events), futures::future::join_all(delayed));
+        crate::fault::point("submit.published");
+        let outcomes = now.into_iter().chain(later).zip(at_once.into_iter().chain(delayed));
+        self.note_published(outcomes).await;
     }
 
     /// Wakes up to so many other workers to take part in a run. In the background, and without
@@ -141,29 +160,53 @@ impl Submitter {
         });
     }
 
-    async fn note_published(&self, run_id: Uuid, published: Result<()>) {
-        let noted = match published {
-            Ok(()) => self.ledger.mark_published(run_id).await,
-            Err(error) => Err(error),
-        };
-        if let Err(error) = noted {
-            tracing::warn!(
-                run = %run_id, %error,
-                "the broker did not confirm: the run is kept in the ledger, a worker finds it there"
-            );
+    async fn note_published(&self, outcomes: impl Iterator<Item = (&Wake, Result<()>)>) {
+        let mut confirmed = Vec::new();
+        for (wake, published) in outcomes {
+            match published {
+                Ok(()) => confirmed.push(wake.run_id),
+                Err(error) => tracing::warn!(
+                    run = %wake.run_id, %error,
+                    "the broker did not confirm: the run is kept in the ledger, a worker finds it there"
+                ),
+            }
+        }
+        if let Err(error) = self.ledger.mark_published(&confirmed).await {
+            let runs = confirmed.len();
+            tracing::warn!(runs, %error, "published, but the ledger does not know it");
         }
     }
 
     /// Publishes the wake-up for a run that is in the ledger.
     pub async fn wake(&self, task_id: i64, run_id: Uuid, priority: Priority, delay: Duration) {
-        let Some(publisher) = &self.publisher else { return };
         let event = Event::wake(task_id, run_id, priority);
-        let published = if delay.is_zero() {
-            publisher.publish(&event).await
-        } else {
-            publisher.publish_delayed(&event, delay).await
-        };
-        self.note_published(run_id, published).await;
+        self.wake_all(&[Wake { run_id, event, delay }]).await;
+    }
+}
+
+/// A message to publish for a run that is in the ledger.
+struct Wake {
+    run_id: Uuid,
+    event: Event,
+    delay: Duration,
+}
+
+impl Wake {
+    fn of(run: &NewRun, submitted: &Submitted) -> Self {
+        Self {
+            run_id: submitted.run_id,
+            event: Event::wake(run.task_id, submitted.run_id, run.priority),
+            delay: Duration::from_millis(run.delay_ms.max(0) as u64),
+        }
+    }
+}
+
+/// The tasks of a group, for an error that concerns them all.
+fn names(group: &[NewRun]) -> String {
+    match group {
+        [only] => format!("task {}", only.task_id),
+        [first, .., last] => format!("tasks {} to {}", first.task_id, last.task_id),
+        [] => "no task".to_owned(),
     }
 }
 

@@ -18,7 +18,7 @@ use crate::error::{Error, Result};
 use crate::event::Priority;
 use crate::ledger::{Ledger, NewRun, State, Submitted};
 use crate::submit::{Submitter, dedup_key};
-use crate::task::{Mode, Params};
+use crate::task::{Mode, Params, TaskRow};
 use crate::telemetry;
 
 const EXAMPLES: &str = "\
@@ -160,8 +160,8 @@ impl Arguments {
             None => "",
         };
         let mut runs = Vec::new();
-        for task_id in self.task_ids(ledger).await? {
-            let task = ledger.task(task_id).await?;
+        for task in self.tasks(ledger).await? {
+            let task_id = task.id;
             task.checked(&params, Some(mode))?;
             if !task.online {
                 return Err(Error::config(format!("task {task_id} is offline"))
@@ -201,11 +201,16 @@ impl Arguments {
         Ok(params)
     }
 
-    async fn task_ids(&self, ledger: &Ledger) -> Result<BTreeSet<i64>> {
+    async fn tasks(&self, ledger: &Ledger) -> Result<Vec<TaskRow>> {
         if self.all_online {
             let tasks = ledger.tasks().await?;
-            return Ok(tasks.into_iter().filter(|task| task.online).map(|task| task.id).collect());
+            return Ok(tasks.into_iter().filter(|task| task.online).collect());
         }
+        let ids: Vec<i64> = self.task_ids()?.into_iter().collect();
+        ledger.tasks_of(&ids).await
+    }
+
+    fn task_ids(&self) -> Result<BTreeSet<i64>> {
         let mut ids = BTreeSet::new();
         for argument in &self.ids {
             if argument == "-" {

@@ -26,6 +26,7 @@ mod figures;
 mod fleet;
 mod gate;
 mod inspect;
+mod joining;
 mod participants;
 mod resume;
 mod shards;
@@ -42,7 +43,7 @@ pub use inspect::{ActiveRun, RunFilter, RunRow, TransitionRow};
 pub use participants::{Halt, Standing};
 pub use resume::StoredShards;
 pub use shards::{Claimed, Holder};
-pub use submission::{NewRun, Submitted};
+pub use submission::{Entered, NewRun, Submitted, group};
 pub use sweep::{DeadRun, Due};
 
 /// States of a run, as they are written to `task_status`.
@@ -92,6 +93,9 @@ pub struct Ledger {
     patience: Duration,
 }
 
+/// How long an idle connection counts as alive without being asked.
+const TRUSTED: Duration = Duration::from_secs(1);
+
 /// How often a transaction that lost a deadlock or a race is tried again.
 const TRIES: u32 = 8;
 
@@ -132,6 +136,16 @@ impl Ledger {
             .max_connections(connections)
             .acquire_timeout(config.timeout())
             .idle_timeout(patience / 2)
+            // A connection that was used a moment ago needs no question before each statement.
+            .test_before_acquire(false)
+            .before_acquire(|conn, meta| {
+                Box::pin(async move {
+                    if meta.idle_for >= TRUSTED {
+                        conn.ping().await?;
+                    }
+                    Ok(true)
+                })
+            })
             .after_connect(move |conn, _| {
                 let session = session.clone();
                 Box::pin(async move {
@@ -260,7 +274,22 @@ impl Ledger {
     }
 
     /// Runs a transaction, again if it lost a deadlock or a race for a unique key.
-    async fn transact<T, F, Fut>(&self, doing: &str, mut attempt: F) -> Result<T>
+    async fn transact<T, F, Fut>(&self, doing: &str, attempt: F) -> Result<T>
+    where
+        F: FnMut() -> Fut,
+        Fut: Future<Output = Result<T, Attempt>>,
+    {
+        let outcome = self.attempts(doing, TRIES, attempt).await?;
+        outcome.map_err(|conflict| self.failure(doing, conflict))
+    }
+
+    /// [`Ledger::transact`] with so many tries; the inner error is the last one's conflict.
+    async fn attempts<T, F, Fut>(
+        &self,
+        doing: &str,
+        limit: u32,
+        mut attempt: F,
+    ) -> Result<Result<T, sqlx::Error>>
     where
         F: FnMut() -> Fut,
         Fut: Future<Output = Result<T, Attempt>>,
@@ -270,12 +299,15 @@ impl Ledger {
             let tried = tokio::time::timeout(self.patience, attempt()).await;
             let tried = tried.unwrap_or_else(|_| Err(Attempt::Refused(self.silent(doing))));
             match tried {
-                Ok(value) => return Ok(value),
+                Ok(value) => return Ok(Ok(value)),
                 Err(Attempt::Refused(error)) => return Err(error),
+                Err(Attempt::Database(error)) if !failure::is_conflict(&error) => {
+                    return Err(self.failure(doing, error));
+                }
                 Err(Attempt::Database(error)) => {
                     tries += 1;
-                    if tries >= TRIES || !failure::is_conflict(&error) {
-                        return Err(self.failure(doing, error));
+                    if tries >= limit {
+                        return Ok(Err(error));
                     }
                     let wait = rand::random_range(1..=10 * u64::from(tries));
                     tokio::time::sleep(Duration::from_millis(wait)).await;
@@ -324,6 +356,11 @@ where
     T: sqlx::Decode<'r, Any> + sqlx::Type<Any>,
 {
     sqlx::Row::try_get(row, column)
+}
+
+/// So many placeholders.
+fn values(count: usize) -> String {
+    vec!["?"; count].join(", ")
 }
 
 fn default_port(dialect: Dialect) -> u16 {

@@ -1,10 +1,13 @@
 //! Entering runs: at most one active run a task and at most one pending behind it.
 
+use std::collections::HashSet;
+
 use serde_json::{Map, Value};
 use sqlx::{Any, Transaction};
 use uuid::Uuid;
 
-use super::{Attempt, Ledger, State, get, tasks};
+use super::joining::check_online;
+use super::{Attempt, Ledger, State, values};
 use crate::error::{Error, Result};
 use crate::event::Priority;
 
@@ -42,37 +45,104 @@ pub struct Submitted {
     pub hurried: bool,
 }
 
+/// What became of a group of submissions.
+#[derive(Debug)]
+pub struct Entered {
+    /// One for each that was accepted, in order.
+    pub accepted: Vec<Submitted>,
+    /// Why the one behind them was refused; it names the task. Those after it were not looked at.
+    pub refused: Option<Error>,
+}
+
+/// Runs entered in one transaction, at most: few round trips and few commits, yet no lock is held
+/// for long, and a statement stays far below every engine's limit of values.
+const GROUP: usize = 200;
+
+/// Tries of a group in which others get in between, before its runs go one by one.
+const GROUP_TRIES: u32 = 3;
+
+/// The first runs that can go in one transaction: no task twice, since the second submission joins
+/// what the first has entered.
+pub fn group(runs: &[NewRun]) -> &[NewRun] {
+    let mut tasks = HashSet::new();
+    let fitting = runs.iter().take(GROUP).take_while(|run| tasks.insert(run.task_id));
+    &runs[..fitting.count()]
+}
+
 impl Ledger {
     /// Enters a run in state `submitted`, or joins the task's pending one.
     ///
     /// # Errors
     /// Kind `Config` for an unknown or offline task, or when the pending run has other params.
     pub async fn submit(&self, run: &NewRun) -> Result<Submitted> {
-        self.transact("entering a run", || self.try_submit(run)).await
+        let runs = std::slice::from_ref(run);
+        let entered = self.transact("entering a run", || self.try_submit(runs)).await?;
+        match (entered.accepted.into_iter().next(), entered.refused) {
+            (Some(submitted), _) => Ok(submitted),
+            (None, Some(error)) => Err(error),
+            (None, None) => Err(Error::internal("a submission had no outcome")),
+        }
     }
 
-    async fn try_submit(&self, run: &NewRun) -> Result<Submitted, Attempt> {
-        let mut tx = self.begin().await?;
-        let task = self
-            .query("SELECT id, online_status FROM task_def_sync_manager WHERE id = ?")
-            .bind(run.task_id)
-            .fetch_optional(&mut *tx)
-            .await?
-            .ok_or_else(|| tasks::unknown_task(run.task_id))?;
-        if get::<Option<i64>>(&task, "online_status")? == Some(0) {
-            return Err(Error::config(format!("task {} is offline", run.task_id))
-                .with_remedy("set its online_status to 1 to run it")
-                .into());
-        }
-        let submitted = match self.existing(&mut tx, run).await? {
-            Some(joined) => joined,
-            None => {
-                let run_id = run.run_id.unwrap_or_else(Uuid::now_v7);
-                self.insert(&mut tx, run, run_id).await?;
-                Submitted { run_id, new: true, hurried: false }
+    /// [`Ledger::submit`] for a [`group`], in one transaction. Where others keep entering the same
+    /// tasks, one by one.
+    ///
+    /// # Errors
+    /// When the ledger can't be written. What it refuses is in [`Entered::refused`].
+    pub async fn submit_group(&self, runs: &[NewRun]) -> Result<Entered> {
+        let doing = "entering runs";
+        if let Ok(mut entered) = self.attempts(doing, GROUP_TRIES, || self.try_submit(runs)).await?
+        {
+            if let Some(at_fault) = runs.get(entered.accepted.len()) {
+                let name = |error: Error| error.context(format!("task {}", at_fault.task_id));
+                entered.refused = entered.refused.map(name);
             }
-        };
-        if let Some(old) = run.rerun_of {
+            return Ok(entered);
+        }
+        let mut accepted = Vec::with_capacity(runs.len());
+        for run in runs {
+            match self.submit(run).await {
+                Ok(submitted) => accepted.push(submitted),
+                Err(error) => {
+                    let refused = Some(error.context(format!("task {}", run.task_id)));
+                    return Ok(Entered { accepted, refused });
+                }
+            }
+        }
+        Ok(Entered { accepted, refused: None })
+    }
+
+    /// Enters runs of different tasks up to the first that is refused.
+    async fn try_submit(&self, runs: &[NewRun]) -> Result<Entered, Attempt> {
+        let mut tx = self.begin().await?;
+        let online = self.online(&mut tx, runs).await?;
+        let existing = self.existing(&mut tx, runs).await?;
+        let mut entered = Entered { accepted: Vec::with_capacity(runs.len()), refused: None };
+        let mut fresh = Vec::with_capacity(runs.len());
+        for run in runs {
+            let known = match check_online(&online, run) {
+                Ok(()) => existing.find(run),
+                Err(error) => Err(error),
+            };
+            match known {
+                Ok(Some((submitted, None))) => entered.accepted.push(submitted),
+                Ok(Some((_, Some(pending)))) => {
+                    entered.accepted.push(self.join(&mut tx, run, &pending).await?);
+                }
+                Ok(None) => {
+                    let run_id = run.run_id.unwrap_or_else(Uuid::now_v7);
+                    fresh.push((run, run_id));
+                    entered.accepted.push(Submitted { run_id, new: true, hurried: false });
+                }
+                Err(error) => {
+                    entered.refused = Some(error);
+                    break;
+                }
+            }
+        }
+        self.insert(&mut tx, &fresh).await?;
+        for (run, submitted) in runs.iter().zip(&entered.accepted) {
+            let Some(old) = run.rerun_of else { continue };
             self.query("UPDATE goshift_run SET rerun_by = ? WHERE run_id = ?")
                 .bind(submitted.run_id.to_string())
                 .bind(old.to_string())
@@ -81,140 +151,100 @@ impl Ledger {
         }
         crate::fault::point("submit.before_commit");
         tx.commit().await?;
-        Ok(submitted)
-    }
-
-    /// The run that this submission is the same as.
-    async fn existing(
-        &self,
-        tx: &mut Transaction<'static, Any>,
-        run: &NewRun,
-    ) -> Result<Option<Submitted>, Attempt> {
-        let row = self
-            .query(
-                "SELECT run_id, task_id, mode, params, pending_task, dedup_key FROM goshift_run \
-                 WHERE (dedup_key = ? AND task_id = ?) OR pending_task = ? \
-                 ORDER BY CASE WHEN dedup_key = ? THEN 0 ELSE 1 END LIMIT 1",
-            )
-            .bind(run.dedup_key.as_deref())
-            .bind(run.task_id)
-            .bind(run.task_id)
-            .bind(run.dedup_key.as_deref())
-            .fetch_optional(&mut **tx)
-            .await?;
-        let Some(row) = row else { return Ok(None) };
-        let run_id = parse_id(&get::<String>(&row, "run_id")?)?;
-        let same_key =
-            run.dedup_key.is_some() && get::<Option<String>>(&row, "dedup_key")? == run.dedup_key;
-        if same_key {
-            return Ok(Some(Submitted { run_id, new: false, hurried: false }));
-        }
-        let params = get::<Option<String>>(&row, "params")?.unwrap_or_default();
-        if get::<String>(&row, "mode")? != run.mode || params != params_text(run) {
-            return Err(Error::config(format!(
-                "task {}: run {run_id} is already waiting, with another mode or other params",
-                run.task_id
-            ))
-            .with_remedy(format!("wait for it, or stop it with `goshift cancel {run_id}`"))
-            .into());
-        }
-        self.join(tx, run, run_id).await.map(Some)
-    }
-
-    /// Lets a submission join the task's pending run, which then is due no later and no less
-    /// urgent than the submission asks for, and known by its key.
-    async fn join(
-        &self,
-        tx: &mut Transaction<'static, Any>,
-        run: &NewRun,
-        run_id: Uuid,
-    ) -> Result<Submitted, Attempt> {
-        let hurried = self
-            .query(
-                "UPDATE goshift_run SET due_at = {now_plus}, priority = CASE WHEN priority < ? THEN ? ELSE priority END \
-                 WHERE run_id = ? AND state = 'submitted' AND (due_at > {now_plus} OR priority < ?)",
-            )
-            .bind(run.delay_ms.max(0))
-            .bind(run.priority.rank())
-            .bind(run.priority.rank())
-            .bind(run_id.to_string())
-            .bind(run.delay_ms.max(0))
-            .bind(run.priority.rank())
-            .execute(&mut **tx)
-            .await?;
-        self.query("UPDATE goshift_run SET dedup_key = ? WHERE run_id = ? AND dedup_key IS NULL")
-            .bind(run.dedup_key.as_deref())
-            .bind(run_id.to_string())
-            .execute(&mut **tx)
-            .await?;
-        Ok(Submitted { run_id, new: false, hurried: hurried.rows_affected() > 0 })
+        Ok(entered)
     }
 
     async fn insert(
         &self,
         tx: &mut Transaction<'static, Any>,
-        run: &NewRun,
-        run_id: Uuid,
-    ) -> Result<(), Attempt> {
-        self.query(
+        runs: &[(&NewRun, Uuid)],
+    ) -> Result<(), sqlx::Error> {
+        if runs.is_empty() {
+            return Ok(());
+        }
+        let row = "(?, ?, ?, ?, ?, ?, {now_plus}, {now}, ?, ?, ?, ?)";
+        let mut query = self.query(&format!(
             "INSERT INTO goshift_run (run_id, task_id, mode, params, priority, state, due_at, \
-             submitted_at, rerun_of, dedup_key, submitted_by, pending_task) \
-             VALUES (?, ?, ?, ?, ?, ?, {now_plus}, {now}, ?, ?, ?, ?)",
-        )
-        .bind(run_id.to_string())
-        .bind(run.task_id)
-        .bind(run.mode.as_str())
-        .bind(params_text(run))
-        .bind(run.priority.rank())
-        .bind(State::Submitted.name())
-        .bind(run.delay_ms.max(0))
-        .bind(run.rerun_of.map(|id| id.to_string()))
-        .bind(run.dedup_key.as_deref())
-        .bind(run.submitted_by.as_deref())
-        .bind(run.task_id)
-        .execute(&mut **tx)
-        .await?;
-        self.query(
+             submitted_at, rerun_of, dedup_key, submitted_by, pending_task) VALUES {}",
+            vec![row; runs.len()].join(", ")
+        ));
+        for (run, run_id) in runs {
+            query = query
+                .bind(run_id.to_string())
+                .bind(run.task_id)
+                .bind(run.mode.as_str())
+                .bind(params_text(run))
+                .bind(run.priority.rank())
+                .bind(State::Submitted.name())
+                .bind(run.delay_ms.max(0))
+                .bind(run.rerun_of.map(|id| id.to_string()))
+                .bind(run.dedup_key.as_deref())
+                .bind(run.submitted_by.as_deref())
+                .bind(run.task_id);
+        }
+        query.execute(&mut **tx).await?;
+        self.record_submitted(tx, runs).await
+    }
+
+    /// Writes the first transitions and the tasks' `task_status`.
+    async fn record_submitted(
+        &self,
+        tx: &mut Transaction<'static, Any>,
+        runs: &[(&NewRun, Uuid)],
+    ) -> Result<(), sqlx::Error> {
+        let mut query = self.query(&format!(
             "INSERT INTO goshift_transition \
-             (run_id, task_id, from_state, to_state, at, worker, attempt, epoch, reason) \
-             VALUES (?, ?, NULL, ?, {now}, NULL, 0, 0, ?)",
-        )
-        .bind(run_id.to_string())
-        .bind(run.task_id)
-        .bind(State::Submitted.name())
-        .bind(run.submitted_by.as_ref().map(|who| format!("submitted by {who}")))
-        .execute(&mut **tx)
-        .await?;
-        // While another run of the task is active, that one's state is what people want to see.
-        self.query(
-            "UPDATE task_def_sync_manager SET task_status = ? WHERE id = ? AND NOT EXISTS \
-             (SELECT 1 FROM goshift_run WHERE active_task = ?)",
-        )
-        .bind(State::Submitted.name())
-        .bind(run.task_id)
-        .bind(run.task_id)
-        .execute(&mut **tx)
-        .await?;
+             (run_id, task_id, from_state, to_state, at, worker, attempt, epoch, reason) VALUES {}",
+            vec!["(?, ?, NULL, ?, {now}, NULL, 0, 0, ?)"; runs.len()].join(", ")
+        ));
+        for (run, run_id) in runs {
+            query = query
+                .bind(run_id.to_string())
+                .bind(run.task_id)
+                .bind(State::Submitted.name())
+                .bind(run.submitted_by.as_ref().map(|who| format!("submitted by {who}")));
+        }
+        query.execute(&mut **tx).await?;
+        // While another run of a task is active, that one's state is what people want to see.
+        let mut query = self.query(&format!(
+            "UPDATE task_def_sync_manager SET task_status = ? WHERE id IN ({}) AND NOT EXISTS \
+             (SELECT 1 FROM goshift_run WHERE active_task = task_def_sync_manager.id)",
+            values(runs.len())
+        ));
+        query = query.bind(State::Submitted.name());
+        for (run, _) in runs {
+            query = query.bind(run.task_id);
+        }
+        query.execute(&mut **tx).await?;
         Ok(())
     }
 
-    /// Notes that the broker has confirmed the run's message.
+    /// Notes that the broker has confirmed the runs' messages.
     ///
     /// # Errors
     /// When the ledger can't be written.
-    pub async fn mark_published(&self, run_id: Uuid) -> Result<()> {
-        self.answer(
-            "noting a publish",
-            self.query("UPDATE goshift_run SET published_at = {now} WHERE run_id = ?")
-                .bind(run_id.to_string())
-                .execute(&self.pool),
-        )
-        .await
-        .map(|_| ())
+    pub async fn mark_published(&self, runs: &[Uuid]) -> Result<()> {
+        for group in runs.chunks(GROUP) {
+            self.transact("noting a publish", || self.try_mark_published(group)).await?;
+        }
+        Ok(())
+    }
+
+    async fn try_mark_published(&self, runs: &[Uuid]) -> Result<(), Attempt> {
+        let mut query = self.query(&format!(
+            "UPDATE goshift_run SET published_at = {{now}} WHERE run_id IN ({})",
+            values(runs.len())
+        ));
+        for run_id in runs {
+            query = query.bind(run_id.to_string());
+        }
+        query.execute(&self.pool).await?;
+        Ok(())
     }
 }
 
-fn params_text(run: &NewRun) -> String {
+/// A run's params as the ledger stores them.
+pub(super) fn params_text(run: &NewRun) -> String {
     if run.params.is_empty() {
         return String::new();
     }

@@ -1,13 +1,18 @@
 //! Reading task rows.
 
+use std::collections::HashMap;
+
 use sqlx::any::AnyRow;
 
-use super::{Ledger, get};
+use super::{Ledger, get, values};
 use crate::error::{Error, Result};
 use crate::task::{Endpoint, TaskRow};
 
 const COLUMNS: &str = "id, from_app, from_db_type, from_db, from_table, to_app, to_db_type, \
      to_db, to_table, params, online_status, task_desc, task_status, owner";
+
+/// Tasks read by one statement.
+const GROUP: usize = 500;
 
 impl Ledger {
     /// The task of that number.
@@ -23,6 +28,31 @@ impl Ledger {
             .map_err(|error| self.task_failure(error))?;
         let row = row.ok_or_else(|| unknown_task(id))?;
         read(&row).map_err(|error| self.failure("reading a task", error))
+    }
+
+    /// The tasks of these numbers, in their order.
+    ///
+    /// # Errors
+    /// Kind `Config` at the first that there is none of.
+    pub async fn tasks_of(&self, ids: &[i64]) -> Result<Vec<TaskRow>> {
+        let mut tasks = Vec::with_capacity(ids.len());
+        for group in ids.chunks(GROUP) {
+            let mut query = self.query(&format!(
+                "SELECT {COLUMNS} FROM task_def_sync_manager WHERE id IN ({})",
+                values(group.len())
+            ));
+            for id in group {
+                query = query.bind(*id);
+            }
+            let rows = query.fetch_all(&self.pool).await.map_err(|e| self.task_failure(e))?;
+            let found: Result<HashMap<i64, TaskRow>, _> =
+                rows.iter().map(|row| read(row).map(|task| (task.id, task))).collect();
+            let mut found = found.map_err(|error| self.failure("reading tasks", error))?;
+            for id in group {
+                tasks.push(found.remove(id).ok_or_else(|| unknown_task(*id))?);
+            }
+        }
+        Ok(tasks)
     }
 
     /// Every task, by number.

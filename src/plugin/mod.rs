@@ -17,6 +17,7 @@ use crate::schema::{Column, LogicalType, Schema, TableRef};
 
 pub mod mysql;
 pub mod postgres;
+mod reuse;
 pub mod sqlite;
 
 /// Every engine, with the names that a task row may use for it.

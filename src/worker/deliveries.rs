@@ -23,7 +23,11 @@ impl Worker {
     ) -> Result<()> {
         crate::fault::point("delivery.received");
         let claimed = match Event::parse(&delivery.body) {
-            Ok(event) => self.claim_event(event, &delivery).await,
+            Ok(event) => {
+                let run = event.run_id.map(tracing::field::display);
+                tracing::debug!(task = event.task_id, run, "received");
+                self.claim_event(event, &delivery).await
+            }
             Err(error) => Err(error),
         };
         match claimed {

@@ -24,10 +24,13 @@ use crate::run::Runner;
 use crate::shutdown::Shutdown;
 use crate::submit::{self, Submitter};
 
+mod backlog;
 mod deliveries;
 mod runs;
 
 pub use runs::run_limits;
+
+use backlog::{AHEAD, Backlog};
 
 /// With the embedded queue the ledger is asked this often at least: it is the only way to hear of
 /// work.
@@ -57,6 +60,7 @@ struct Worker {
     runner: Runner,
     submitter: Submitter,
     consumer: Option<Box<dyn Consumer>>,
+    backlog: Backlog,
     slots: Arc<Semaphore>,
     runs: TaskTracker,
     shutdown: Shutdown,
@@ -103,6 +107,7 @@ pub async fn serve(settings: Arc<Settings>, options: Options, shutdown: Shutdown
         runner,
         submitter,
         consumer,
+        backlog: Backlog::new(),
         shutdown,
         row,
         pauses: retry::reconnect(),
@@ -170,11 +175,7 @@ enum Next {
 
 impl Worker {
     async fn work(mut self) -> Result<()> {
-        let poll = match self.consumer {
-            Some(_) => self.settings.worker.poll,
-            None => self.settings.worker.poll.min(EMBEDDED_POLL),
-        };
-        let mut ticks = tokio::time::interval(poll);
+        let mut ticks = tokio::time::interval(self.poll());
         ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         let helpers = [self.start_heart(), self.start_undertaker()];
         // Between the broker and this process a message is in neither's count: nothing is left only
@@ -189,6 +190,7 @@ impl Worker {
                     Some(delivery) => Next::Message(delivery),
                     None => break Err(Error::internal("the queue's supervisor has ended")),
                 },
+                () = std::future::ready(()), if self.backlog.waits() => Next::Poll,
                 _ = ticks.tick() => Next::Poll,
             };
             let outcome = match next {
@@ -213,6 +215,12 @@ impl Worker {
         result
     }
 
+    /// How often to look into the ledger.
+    fn poll(&self) -> Duration {
+        let poll = self.settings.worker.poll;
+        if self.consumer.is_some() { poll } else { poll.min(EMBEDDED_POLL) }
+    }
+
     /// A slot, as soon as one is free; `None` when the worker is to stop.
     async fn free_slot(&self) -> Option<OwnedSemaphorePermit> {
         tokio::select! {
@@ -224,7 +232,10 @@ impl Worker {
 
     /// Claims what is stale in the ledger. Returns whether nothing at all is left to do.
     async fn sweep(&mut self) -> Result<bool> {
-        let free = self.slots.available_permits();
+        if self.backlog.is_fresh() {
+            self.claim_backlog().await?;
+            return Ok(false);
+        }
         let messages = match &self.consumer {
             Some(consumer) => consumer.waiting().await,
             None => Some(0),
@@ -236,8 +247,23 @@ impl Worker {
             (Some(_), None | Some(0)) => stale_after,
             (Some(_), Some(_)) => stale_after * BACKLOG_PATIENCE,
         };
-        for due in self.ledger.due(overdue, free, &self.limits).await? {
-            let Ok(slot) = Arc::clone(&self.slots).try_acquire_owned() else { break };
+        let wanted = self.slots.available_permits() + AHEAD;
+        let due = self.ledger.due(overdue, wanted, &self.limits).await?;
+        self.backlog.fill(due, wanted, self.poll());
+        self.claim_backlog().await?;
+        self.join_runs().await?;
+        let idle = self.slots.available_permits() == self.options.concurrency;
+        Ok(idle
+            && messages == Some(0)
+            && self.ledger.waiting(self.settings.worker.lease).await? == 0)
+    }
+
+    /// Claims runs for the free slots.
+    async fn claim_backlog(&mut self) -> Result<()> {
+        let mut started = false;
+        loop {
+            let Ok(slot) = Arc::clone(&self.slots).try_acquire_owned() else { return Ok(()) };
+            let Some(due) = self.backlog.pop() else { break };
             let lease = self.settings.worker.lease;
             let outcome =
                 self.ledger.claim(due.run_id, &self.row.worker, lease, &self.limits).await?;
@@ -246,13 +272,13 @@ impl Worker {
                     pause(&mut self.consumer).await;
                 }
                 self.start_run(claim, slot);
+                started = true;
             }
         }
-        self.join_runs().await?;
-        let idle = self.slots.available_permits() == self.options.concurrency;
-        Ok(idle
-            && messages == Some(0)
-            && self.ledger.waiting(self.settings.worker.lease).await? == 0)
+        if !started {
+            self.backlog.give_up();
+        }
+        Ok(())
     }
 
     /// Slots that are still free help with large runs of other workers.

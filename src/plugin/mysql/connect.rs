@@ -1,18 +1,20 @@
 //! Connections to MySQL and MariaDB, and the session they work in.
 
 use std::ops::{Deref, DerefMut};
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::LazyLock;
 use std::time::Duration;
 
-use sqlx::mysql::{MySqlConnectOptions, MySqlPoolOptions, MySqlSslMode};
-use sqlx::pool::PoolConnection;
-use sqlx::{
-    AssertSqlSafe, ConnectOptions, Connection, Executor, MySql, MySqlConnection, MySqlPool, Row,
-};
+use async_trait::async_trait;
+use sqlx::mysql::{MySqlConnectOptions, MySqlSslMode};
+use sqlx::{AssertSqlSafe, ConnectOptions, Connection, Executor, MySqlConnection, Row};
 
 use super::{failure, pressure};
 use crate::config::connection::{ConnectionConfig, Tls};
 use crate::error::{Error, Result};
+use crate::plugin::reuse::{self, Connections, Session, Store};
+
+/// MySQL's port.
+const DEFAULT_PORT: u16 = 3306;
 
 /// What every session is set to:
 /// - strict, so that nothing is truncated or clipped in silence, yet taking what another MySQL may
@@ -23,76 +25,43 @@ const SESSION: &str = "SET SESSION \
      sql_mode = 'STRICT_ALL_TABLES,NO_AUTO_VALUE_ON_ZERO,NO_ENGINE_SUBSTITUTION,ALLOW_INVALID_DATES', \
      net_write_timeout = 7200, net_read_timeout = 7200, wait_timeout = 28800, \
      group_concat_max_len = 1048576";
+/// Undoes what a writer's transactions shorten.
+const PATIENT: &str = "SET SESSION wait_timeout = 28800";
 const ISOLATION: &str = "SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED";
 
-/// A pool of connections to one database.
+/// Connections that no run uses now.
+static KEPT: LazyLock<Store<MysqlSession>> = LazyLock::new(Store::default);
+
+/// Connections to one database.
 pub(super) struct Database {
-    pool: MySqlPool,
+    connections: Connections<MysqlSession>,
     address: String,
     /// For what it may not do to the server, and what the server is asked.
     pub(super) config: ConnectionConfig,
-    max_packet: AtomicUsize,
+    max_packet: usize,
 }
 
 impl Database {
-    /// Connects, proves that the connection works and learns the server's limits.
+    /// Connects, or takes over what another run has left, and learns the server's limits.
     pub(super) async fn open(config: &ConnectionConfig, lanes: usize) -> Result<Self> {
-        let address = config.address(3306);
         config.refuse(&["max_active_sessions"], "on MySQL: use \"max_threads_running\"")?;
         pressure::check(config)?;
-        // Once outside the pool, which would try again for as long as it may and then say only
-        // that it did not get a connection.
-        let proof = tokio::time::timeout(config.timeout(), options(config)?.connect()).await;
-        let mut proof = proof.unwrap_or(Err(sqlx::Error::PoolTimedOut)).map_err(|error| {
-            failure::classify(error, "connecting", &address).context(&config.place)
-        })?;
-        let limit = match config.statement_timeout {
-            Some(timeout) => statement_timeout(&mut proof, timeout).await,
-            None => Ok(None),
-        };
-        let limit = limit.map_err(|e| failure::classify(e, "asking for its version", &address))?;
-        proof.close().await.map_err(|e| failure::classify(e, "connecting", &address))?;
-        let pool = MySqlPoolOptions::new()
-            .max_connections(lanes as u32 + 1)
-            .acquire_timeout(config.timeout())
-            .after_connect(move |conn, _| {
-                let limit = limit.clone();
-                Box::pin(async move {
-                    conn.execute(SESSION).await?;
-                    if let Some(limit) = limit {
-                        conn.execute(sqlx::raw_sql(AssertSqlSafe(limit))).await?;
-                    }
-                    conn.execute(ISOLATION).await.map(|_| ())
-                })
-            })
-            .connect_lazy_with(options(config)?);
-        let database =
-            Self { pool, address, config: config.clone(), max_packet: AtomicUsize::new(0) };
-        let mut lease = database.lease().await?;
-        let row = (&mut *lease)
-            .fetch_one("SELECT CAST(@@max_allowed_packet AS SIGNED)")
-            .await
-            .map_err(|error| database.failure("asking for its limits", error))?;
-        let max_packet: i64 =
-            row.try_get(0).map_err(|error| database.failure("asking for its limits", error))?;
-        database.max_packet.store(max_packet.max(1024) as usize, Ordering::Relaxed);
+        let connections = Connections::open(&KEPT, config, lanes).await?;
+        let lease = connections.lease().await?;
+        let max_packet = lease.max_packet;
         lease.keep();
-        Ok(database)
+        let address = config.address(DEFAULT_PORT);
+        Ok(Self { connections, address, config: config.clone(), max_packet })
     }
 
     /// Largest statement the server takes, in bytes.
     pub(super) fn max_packet(&self) -> usize {
-        self.max_packet.load(Ordering::Relaxed)
+        self.max_packet
     }
 
-    /// Takes a connection out of the pool. It goes back only after [`Lease::keep`].
+    /// Borrows a connection. It is used again only after [`Lease::keep`].
     pub(super) async fn lease(&self) -> Result<Lease> {
-        let conn = self.pool.acquire().await.map_err(|error| {
-            let error = self.failure("connecting", error);
-            let place = &self.config.place;
-            if place.is_empty() { error } else { error.context(place) }
-        })?;
-        Ok(Lease { conn: Some(conn), clean: false })
+        self.connections.lease().await.map(Lease)
     }
 
     /// Runs statements whose result doesn't matter.
@@ -127,53 +96,81 @@ impl Database {
 /// The statement that bounds every other of a session. MariaDB and MySQL call it differently, and
 /// MySQL bounds SELECT only.
 async fn statement_timeout(
-    proof: &mut MySqlConnection,
+    connection: &mut MySqlConnection,
     timeout: Duration,
-) -> Result<Option<String>, sqlx::Error> {
-    let row = proof.fetch_one("SELECT CAST(VERSION() AS CHAR)").await?;
+) -> Result<String, sqlx::Error> {
+    let row = connection.fetch_one("SELECT CAST(VERSION() AS CHAR)").await?;
     let version: String = row.try_get(0)?;
-    Ok(Some(if version.contains("MariaDB") {
+    Ok(if version.contains("MariaDB") {
         format!("SET SESSION max_statement_time = {}", timeout.as_secs_f64())
     } else {
         format!("SET SESSION max_execution_time = {}", timeout.as_millis().max(1))
-    }))
+    })
 }
 
-/// A connection in use. Unless it is kept, dropping it closes it, so that neither a half-read
-/// result nor an open transaction ever goes back to the pool.
-pub(super) struct Lease {
-    conn: Option<PoolConnection<MySql>>,
-    clean: bool,
+/// A connection, set up as [`SESSION`] says.
+pub(super) struct MysqlSession {
+    connection: MySqlConnection,
+    max_packet: usize,
 }
 
-impl Lease {
-    /// The connection is idle and may be used again.
-    pub(super) fn keep(mut self) {
-        self.clean = true;
+#[async_trait]
+impl Session for MysqlSession {
+    async fn connect(config: &ConnectionConfig) -> Result<Self> {
+        let options = options(config)?;
+        let opening = async {
+            let mut connection = options.connect().await?;
+            connection.execute(SESSION).await?;
+            if let Some(timeout) = config.statement_timeout {
+                let limit = statement_timeout(&mut connection, timeout).await?;
+                connection.execute(sqlx::raw_sql(AssertSqlSafe(limit))).await?;
+            }
+            connection.execute(ISOLATION).await?;
+            let limits = "SELECT CAST(@@max_allowed_packet AS SIGNED)";
+            let max_packet: i64 = connection.fetch_one(limits).await?.try_get(0)?;
+            Ok(Self { connection, max_packet: max_packet.max(1024) as usize })
+        };
+        let opened = tokio::time::timeout(config.timeout(), opening).await;
+        opened.unwrap_or(Err(sqlx::Error::PoolTimedOut)).map_err(|error| {
+            failure::classify(error, "connecting", &config.address(DEFAULT_PORT))
+                .context(&config.place)
+        })
+    }
+
+    async fn prove(&mut self) -> Result<(), sqlx::Error> {
+        self.connection.ping().await
+    }
+
+    async fn clean(&mut self) -> Result<(), sqlx::Error> {
+        self.connection.execute(PATIENT).await.map(drop)
+    }
+
+    async fn close(self) -> Result<(), sqlx::Error> {
+        self.connection.close().await
     }
 }
 
-impl Drop for Lease {
-    fn drop(&mut self) {
-        if let (Some(conn), false) = (self.conn.take(), self.clean) {
-            drop(conn.detach());
-        }
+/// A connection in use.
+pub(super) struct Lease(reuse::Lease<MysqlSession>);
+
+impl Lease {
+    /// The connection is idle and may be used again.
+    pub(super) fn keep(self) {
+        self.0.keep();
     }
 }
 
 impl Deref for Lease {
     type Target = MySqlConnection;
 
-    #[allow(clippy::expect_used, reason = "taken only in drop")]
     fn deref(&self) -> &MySqlConnection {
-        self.conn.as_ref().expect("taken only in drop")
+        &self.0.connection
     }
 }
 
 impl DerefMut for Lease {
-    #[allow(clippy::expect_used, reason = "taken only in drop")]
     fn deref_mut(&mut self) -> &mut MySqlConnection {
-        self.conn.as_mut().expect("taken only in drop")
+        &mut self.0.connection
     }
 }
 
@@ -187,7 +184,7 @@ pub(super) fn options(config: &ConnectionConfig) -> Result<MySqlConnectOptions> 
     };
     let mut options = MySqlConnectOptions::new()
         .host(config.host.as_deref().unwrap_or("127.0.0.1"))
-        .port(config.port.unwrap_or(3306))
+        .port(config.port.unwrap_or(DEFAULT_PORT))
         .username(config.require("user", &config.user)?)
         .password(config.password.expose())
         .database(config.require("db", &config.db)?)

@@ -1,18 +1,18 @@
 //! Connections: options, session settings, and leases that can't poison the pool.
 
 use std::path::Path;
+use std::sync::LazyLock;
 
+use async_trait::async_trait;
 use bytes::Bytes;
 use futures::stream::{BoxStream, StreamExt, TryStreamExt};
-use sqlx::pool::PoolConnection;
-use sqlx::postgres::{
-    PgConnectOptions, PgConnection, PgCopyIn, PgPool, PgPoolOptions, PgRow, PgSslMode,
-};
+use sqlx::postgres::{PgConnectOptions, PgConnection, PgCopyIn, PgRow, PgSslMode};
 use sqlx::{AssertSqlSafe, ConnectOptions, Connection, Executor};
 
 use super::{error, sql};
 use crate::config::connection::{ConnectionConfig, Tls};
 use crate::error::{Error, Result};
+use crate::plugin::reuse::{Connections, Lease, Session, Store};
 use crate::schema::TableRef;
 
 /// PostgreSQL's port.
@@ -36,42 +36,30 @@ const SESSION: &str = "SET TimeZone = 'UTC'; SET DateStyle = 'ISO, YMD'; \
     DO 'BEGIN PERFORM set_config(''client_connection_check_interval'', ''2s'', false); \
     EXCEPTION WHEN OTHERS THEN NULL; END'; ";
 
-/// One server's pool, with what is needed to name it.
+/// Removes what [`super::load`] has left. That is not worth a wait for the server's disk.
+const CLEAN: &str = "BEGIN; SET LOCAL synchronous_commit = off; DISCARD TEMP; COMMIT";
+
+/// Connections that no run uses now.
+static KEPT: LazyLock<Store<PgSession>> = LazyLock::new(Store::default);
+
+/// Connections to one database, with what is needed to name it.
 pub(super) struct Db {
-    pool: PgPool,
+    connections: Connections<PgSession>,
     config: ConnectionConfig,
 }
 
 impl Db {
-    /// Connects with at most `lanes` + 1 connections, after one has shown that it works.
+    /// Connects with at most `lanes` + 1 connections, one of which has shown that it works.
     pub(super) async fn connect(config: &ConnectionConfig, lanes: usize) -> Result<Self> {
         config.refuse(&["max_threads_running"], "on PostgreSQL: use \"max_active_sessions\"")?;
         config.refuse(&["replica"], "on PostgreSQL, which knows its replicas")?;
-        let options = options(config)?;
-        let timeout = config.statement_timeout.map_or(0, |timeout| timeout.as_millis().max(1));
-        let session = format!(
-            "{SESSION}SET statement_timeout = {timeout}; {}",
-            search_path(config.schema.as_deref())
-        );
-        prove(config, &options, &session).await?;
-        let pool = PgPoolOptions::new()
-            .max_connections(u32::try_from(lanes).unwrap_or(u32::MAX).saturating_add(1))
-            .acquire_timeout(config.timeout())
-            .after_connect(move |connection, _| {
-                let session = session.clone();
-                Box::pin(async move {
-                    connection.execute(sqlx::raw_sql(AssertSqlSafe(session))).await.map(drop)
-                })
-            })
-            .connect_lazy_with(options);
-        Ok(Self { pool, config: config.clone() })
+        let connections = Connections::open(&KEPT, config, lanes).await?;
+        Ok(Self { connections, config: config.clone() })
     }
 
-    /// Takes a connection out of the pool.
+    /// Borrows a connection.
     pub(super) async fn lane(&self) -> Result<Lane> {
-        let connection =
-            self.pool.acquire().await.map_err(|error| error::connecting(&self.config, error))?;
-        Ok(Lane { connection, clean: false, remedy: self.remedy() })
+        Ok(Lane { lease: self.connections.lease().await?, remedy: self.remedy() })
     }
 
     /// What the server's connection was configured with.
@@ -101,25 +89,50 @@ impl Db {
     }
 }
 
-/// A connection on loan. It goes back to the pool only by [`Lane::release`]; dropped in any other
-/// way, by an error or in the middle of a COPY, it is closed and the server rolls back.
+/// A connection, set up as [`SESSION`] says.
+pub(super) struct PgSession(PgConnection);
+
+#[async_trait]
+impl Session for PgSession {
+    async fn connect(config: &ConnectionConfig) -> Result<Self> {
+        connect(config).await.map(Self)
+    }
+
+    async fn prove(&mut self) -> Result<(), sqlx::Error> {
+        self.0.ping().await
+    }
+
+    async fn clean(&mut self) -> Result<(), sqlx::Error> {
+        self.0.execute(sqlx::raw_sql(CLEAN)).await.map(drop)
+    }
+
+    async fn close(self) -> Result<(), sqlx::Error> {
+        self.0.close().await
+    }
+}
+
+/// A connection on loan. It is used again only after [`Lane::release`]; dropped in any other way,
+/// by an error or in the middle of a COPY, it is closed and the server rolls back.
 pub(super) struct Lane {
-    connection: PoolConnection<sqlx::Postgres>,
-    clean: bool,
+    lease: Lease<PgSession>,
     /// For a statement that took too long.
     remedy: Option<String>,
 }
 
 impl Lane {
     /// Gives the connection back. Only outside of transactions and COPYs.
-    pub(super) fn release(mut self) {
-        self.clean = true;
+    pub(super) fn release(self) {
+        self.lease.keep();
+    }
+
+    fn connection(&mut self) -> &mut PgConnection {
+        &mut self.lease.0
     }
 
     /// Runs statements without parameters and returns the rows affected by all of them.
     pub(super) async fn execute(&mut self, sql: String) -> Result<u64> {
         let query = sqlx::raw_sql(AssertSqlSafe(without_nul(sql)?));
-        let done = self.connection.execute(query).await;
+        let done = self.connection().execute(query).await;
         let done = done.map_err(|cause| explain(error::from_sqlx(cause), &self.remedy))?;
         Ok(done.rows_affected())
     }
@@ -127,27 +140,19 @@ impl Lane {
     /// Runs a query and returns all its rows.
     pub(super) async fn rows(&mut self, sql: String) -> Result<Vec<PgRow>> {
         let query = sqlx::raw_sql(AssertSqlSafe(without_nul(sql)?));
-        let rows = self.connection.fetch_all(query).await;
+        let rows = self.connection().fetch_all(query).await;
         rows.map_err(|cause| explain(error::from_sqlx(cause), &self.remedy))
     }
 
     /// Starts a `COPY … TO STDOUT`.
     pub(super) async fn copy_out(&mut self, sql: String) -> Result<BoxStream<'_, Result<Bytes>>> {
-        let stream = self.connection.copy_out_raw(&without_nul(sql)?).await;
+        let stream = self.connection().copy_out_raw(&without_nul(sql)?).await;
         Ok(stream.map_err(error::from_sqlx)?.map_err(error::from_sqlx).boxed())
     }
 
     /// Starts a `COPY … FROM STDIN`.
     pub(super) async fn copy_in(&mut self, sql: &str) -> Result<PgCopyIn<&mut PgConnection>> {
-        self.connection.copy_in_raw(&without_nul(sql.to_owned())?).await.map_err(error::from_sqlx)
-    }
-}
-
-impl Drop for Lane {
-    fn drop(&mut self) {
-        if !self.clean {
-            self.connection.close_on_drop();
-        }
+        self.connection().copy_in_raw(&without_nul(sql.to_owned())?).await.map_err(error::from_sqlx)
     }
 }
 
@@ -222,16 +227,20 @@ fn search_path(schema: Option<&str>) -> String {
     )
 }
 
-/// Opens one connection outside of the pool, which would hide why it can't.
-async fn prove(config: &ConnectionConfig, options: &PgConnectOptions, session: &str) -> Result<()> {
+/// Opens and sets up one connection to a server that is new enough.
+async fn connect(config: &ConnectionConfig) -> Result<PgConnection> {
+    let options = options(config)?;
+    let timeout = config.statement_timeout.map_or(0, |timeout| timeout.as_millis().max(1));
+    let session = format!(
+        "{SESSION}SET statement_timeout = {timeout}; {}",
+        search_path(config.schema.as_deref())
+    );
     let attempt = async {
-        let mut connection = PgConnection::connect_with(options).await?;
-        connection.execute(sqlx::raw_sql(AssertSqlSafe(session.to_owned()))).await?;
-        let version = connection.server_version_num();
-        connection.close().await?;
-        Ok::<_, sqlx::Error>(version)
+        let mut connection = PgConnection::connect_with(&options).await?;
+        connection.execute(sqlx::raw_sql(AssertSqlSafe(session))).await?;
+        Ok::<_, sqlx::Error>(connection)
     };
-    let version = match tokio::time::timeout(config.timeout(), attempt).await {
+    let connection = match tokio::time::timeout(config.timeout(), attempt).await {
         Ok(outcome) => outcome.map_err(|error| error::connecting(config, error))?,
         Err(_) => {
             return Err(Error::transient(format!(
@@ -243,13 +252,13 @@ async fn prove(config: &ConnectionConfig, options: &PgConnectOptions, session: &
             .with_remedy(format!("check \"host\" and \"port\" in {}", config.place)));
         }
     };
-    match version {
+    match connection.server_version_num() {
         Some(old) if old < OLDEST_SERVER => Err(Error::permanent(format!(
             "{} is PostgreSQL {}: goshift needs 12 or newer",
             config.place,
             old / 10_000
         ))
         .with_remedy("upgrade the server")),
-        _ => Ok(()),
+        _ => Ok(connection),
     }
 }

@@ -2,7 +2,9 @@
 //! broker, and each kind of task database.
 
 mod fleet;
+mod groups;
 mod retry;
+mod reuse;
 mod submit;
 
 use crate::support::{Site, text};

@@ -2,7 +2,7 @@
 //! test without touching the others.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -20,6 +20,7 @@ pub struct Proxy {
 
 struct State {
     open: AtomicBool,
+    accepted: AtomicUsize,
     frozen: AtomicBool,
     delay_ms: AtomicU64,
     cut: Notify,
@@ -40,6 +41,7 @@ impl Proxy {
         let port = listener.local_addr().unwrap().port();
         let state = Arc::new(State {
             open: AtomicBool::new(true),
+            accepted: AtomicUsize::new(0),
             frozen: AtomicBool::new(false),
             delay_ms: AtomicU64::new(0),
             cut: Notify::new(),
@@ -50,6 +52,7 @@ impl Proxy {
             loop {
                 let Ok((client, _)) = listener.accept().await else { return };
                 if shared.open.load(Ordering::SeqCst) {
+                    shared.accepted.fetch_add(1, Ordering::SeqCst);
                     tokio::spawn(forward(client, target.clone(), Arc::clone(&shared)));
                 }
             }
@@ -61,6 +64,11 @@ impl Proxy {
     pub fn cut(&self) {
         self.state.open.store(false, Ordering::SeqCst);
         self.state.cut.notify_waiters();
+    }
+
+    /// How many connections it has taken so far.
+    pub fn accepted(&self) -> usize {
+        self.state.accepted.load(Ordering::SeqCst)
     }
 
     /// Keeps every connection open and forwards nothing.
