@@ -2,10 +2,10 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help linux mac demo demo-rabbitmq services services-down test chaos lint deny bench bench-overhead bench-participants
+.PHONY: help linux mac demo demo-rabbitmq services services-down test chaos long-run lint deny bench bench-overhead bench-participants
 
 BINARIES := goshift goshift-submit goshift-worker
-SCRIPTS := scripts/demo scripts/services bench/run bench/overhead bench/participants .ci/run
+SCRIPTS := scripts/demo scripts/services scripts/long-run bench/run bench/overhead bench/participants .ci/run
 # A folder beside etc/, from which `./goshift -c ../etc/ -e local -id 5` works as it is.
 DIST := dist
 
@@ -52,7 +52,11 @@ chaos: ## disturb a working fleet, then check that nothing is lost (SEEDS, SECON
 	@$(need-build)
 	scripts/services up
 	CHAOS_SEEDS='$(SEEDS)' CHAOS_SECONDS='$(SECONDS)' CHAOS_TASKS='$(TASKS)' \
-	  cargo test --locked --test chaos
+	  cargo test --locked --features fault-points --test chaos
+
+long-run: ## five minutes of one run, with the broker's consumer_timeout at one minute
+	@$(need-build)
+	@scripts/long-run
 
 lint: ## formatting, clippy, licences and sources of dependencies, shell scripts
 	@$(need-build)

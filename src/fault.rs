@@ -13,6 +13,7 @@ pub const POINTS: &[&str] = &[
     "claim.committed",
     "delivery.acknowledged",
     "shards.recorded",
+    "shard.fenced",
     "shard.before_commit",
     "shard.committed",
     "ledger.shards_done",

@@ -1,5 +1,5 @@
 //! A worker that was paused past its lease must not overwrite newer data. It is stopped at the
-//! worst moment: after the last look at its lease, before its COMMIT.
+//! worst moment: after the last look at its lease, before it sends the shard's last rows and COMMIT.
 
 use crate::scene::{ROWS, Scene, stopped};
 use crate::support::eventually;
@@ -8,7 +8,7 @@ use crate::support::eventually;
 /// and the task runs again; then the first wakes up.
 async fn stale_rows_do_not_land(scene: Scene) {
     let site = &scene.site;
-    let paused = site.faulty_worker("paused", &[], "shard.before_commit=stop@3");
+    let paused = site.faulty_worker("paused", &[], "shard.fenced=stop@3");
     let run = site.submitted(&["5"]).remove(0);
     stopped(&paused).await;
     let sound = site.worker("sound", &[]);
@@ -64,7 +64,7 @@ async fn what_a_cancelled_run_left_behind_is_ended_before_the_task_runs_again() 
     for engine in ["mysql", "postgres"] {
         let scene = Scene::keyed(engine).await;
         let site = &scene.site;
-        let paused = site.faulty_worker("paused", &[], "shard.before_commit=stop@1");
+        let paused = site.faulty_worker("paused", &[], "shard.fenced=stop@1");
         let run = site.submitted(&["5"]).remove(0);
         stopped(&paused).await;
         assert!(site.goshift(&["cancel", &run]).status.success());

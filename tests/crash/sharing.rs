@@ -116,7 +116,7 @@ async fn a_paused_participant_s_shard_is_done_by_another_and_does_not_land_twice
         let owner = scene.site.worker("owner", &[]);
         let run = scene.site.submitted(&["5"]).remove(0);
         scene.site.wait_for(&run, "running").await;
-        let paused = scene.site.faulty_worker("paused", &[], "shard.before_commit=stop@1");
+        let paused = scene.site.faulty_worker("paused", &[], "shard.fenced=stop@1");
         stopped(&paused).await;
         scene.site.wait_for(&run, "succeeded").await;
         assert_eq!(participants(&scene.site, "lost").await, 1, "{engine}");

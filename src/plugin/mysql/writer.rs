@@ -328,6 +328,7 @@ impl<'a> ShardWrite<'a> {
     }
 
     async fn commit(mut self) -> Result<Receipt> {
+        crate::fault::point("shard.fenced");
         self.flush().await?;
         crate::fault::point("shard.before_commit");
         let commit = format!("COMMIT; DO RELEASE_LOCK('{}')", self.lock);

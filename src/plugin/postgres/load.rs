@@ -57,6 +57,7 @@ async fn upsert(
     let stage = stage(plan);
     lane.execute(format!("{}; {}", begin(plan, shard), create_stage(plan))).await?;
     let receipt = copy(lane, plan, &stage, input).await?;
+    crate::fault::point("shard.fenced");
     let affected = lane.execute(merge(plan, &stage)).await?;
     // DO NOTHING leaves out rows that are there already.
     if affected != receipt.rows && plan.key.len() < plan.columns.len() {
