@@ -49,17 +49,17 @@ impl Dialect {
     /// transaction for longer than `patience`: a process that was paused there would hold its locks,
     /// and with them the run, until it wakes. (MySQL knows only a limit for all silence; the pool
     /// gives up idle connections before.)
-    pub fn session(self, patience: Duration) -> String {
+    pub fn session(self, silence: Duration) -> String {
         match self {
             Self::Mysql => format!(
                 "SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED; \
                  SET SESSION wait_timeout = {}",
-                patience.as_secs().max(1)
+                silence.as_secs().max(1)
             ),
             Self::Postgres => format!(
                 "SET client_min_messages = warning; \
                  SET idle_in_transaction_session_timeout = {}",
-                patience.as_millis()
+                silence.as_millis()
             ),
             Self::Sqlite => "PRAGMA journal_mode = WAL; PRAGMA busy_timeout = 30000; \
                  PRAGMA synchronous = FULL"

@@ -129,13 +129,16 @@ impl Ledger {
         // SQLite has no server to vanish; its writers wait for each other.
         let floor = Duration::from_secs(if dialect == Dialect::Sqlite { 60 } else { 5 });
         let patience = (settings.worker.lease / 2).max(floor);
-        let session = dialect.session(patience);
+        // Shorter than what is left of a lease when its holder gives up: a participant that was
+        // paused in the middle of a transaction must not cost the owner its lease.
+        let silence = (settings.worker.lease / 4).max(Duration::from_secs(2));
+        let session = dialect.session(silence);
         // SQLite has one writer: more connections would only wait for each other.
         let connections = if dialect == Dialect::Sqlite { 2 } else { 8 };
         let pool = AnyPoolOptions::new()
             .max_connections(connections)
             .acquire_timeout(config.timeout())
-            .idle_timeout(patience / 2)
+            .idle_timeout(silence / 2)
             // A connection that was used a moment ago needs no question before each statement.
             .test_before_acquire(false)
             .before_acquire(|conn, meta| {

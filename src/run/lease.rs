@@ -28,15 +28,14 @@ pub struct LeaseKeeper {
 }
 
 impl LeaseKeeper {
-    /// Starts to renew.
-    pub fn start(ledger: Ledger, claim: Claim, lease: Duration) -> Self {
+    /// Starts to renew. `standing` is how the run stands now.
+    pub fn start(ledger: Ledger, claim: Claim, lease: Duration, standing: Standing) -> Self {
         let stop = CancellationToken::new();
         let why = Arc::new(Mutex::new(None));
         // Counted from before a claim or renewal was sent: the ledger's clock can only be later.
         let good_until = claim.claimed_at + give_up(lease);
         let fence = Fence::until(good_until);
-        let (sender, standing) =
-            watch::channel(Standing { participants: 1, ..Standing::default() });
+        let (sender, standing) = watch::channel(standing);
         let renewal = Renewal {
             ledger,
             claim,

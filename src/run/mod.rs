@@ -12,7 +12,7 @@ use crate::config::{Settings, Side};
 use crate::copy::Limits;
 use crate::error::{Context, Error, Kind, Result};
 use crate::event::Priority;
-use crate::ledger::{Claim, Ending, Halt, Ledger, StoredShards};
+use crate::ledger::{Claim, Ending, Halt, Ledger, Standing, StoredShards};
 use crate::plan::{Plan, Planner};
 use crate::plugin::{self, Reader, WriteMode, Writer};
 use crate::progress::{Display, Progress, Reporter};
@@ -132,8 +132,9 @@ impl Runner {
     /// # Errors
     /// Only when the ledger itself can't be written, or the lease was lost.
     pub async fn execute(&self, claim: &Claim, foreground: bool) -> Result<Finished> {
-        let keeper =
-            LeaseKeeper::start(self.ledger.clone(), claim.clone(), self.settings.worker.lease);
+        let lease = self.settings.worker.lease;
+        let alone = Standing { participants: 1, ..Standing::default() };
+        let keeper = LeaseKeeper::start(self.ledger.clone(), claim.clone(), lease, alone);
         let started = Instant::now();
         // The task's own, once it is read.
         let retry = OnceLock::new();

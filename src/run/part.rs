@@ -21,8 +21,9 @@ impl Runner {
     /// # Errors
     /// Only when the ledger itself can't be written, or the participation was lost.
     pub async fn participate(&self, claim: &Claim) -> Result<u64> {
-        let keeper =
-            LeaseKeeper::start(self.ledger.clone(), claim.clone(), self.settings.worker.lease);
+        let lease = self.settings.worker.lease;
+        let standing = self.ledger.standing(claim.run_id).await?;
+        let keeper = LeaseKeeper::start(self.ledger.clone(), claim.clone(), lease, standing);
         let progress = Arc::new(Progress::default());
         let result = tokio::select! {
             result = self.copy_part(claim, &keeper, &progress) => result,
@@ -67,7 +68,6 @@ impl Runner {
         let (_governor, gate) = Governor::start(claim, &route.writer, progress).await;
         let route = Arc::new(route);
         let work = self.work(claim, keeper, gate, &route, &task, progress);
-        work.spread(&self.ledger.standing(claim.run_id).await?);
         let done = work.take_part().await;
         drop(reporter);
         done
