@@ -46,6 +46,8 @@ pub struct Claim {
     pub role: Role,
     /// Somebody wanted it cancelled while its worker was lost.
     pub cancel_requested: bool,
+    /// A worker was lost in a run of this task, and may have left something open in the target.
+    pub lost_holder: bool,
     /// When the claim was sent, on this process's clock: the lease ends no earlier than a lease's
     /// length after that.
     pub claimed_at: Instant,
@@ -162,6 +164,8 @@ impl Ledger {
         self.query(
             "SELECT task_id, mode, params, priority, state, attempt, rescues, epoch, last_epoch, \
                  {bigint:cancel_requested} AS cancel_requested, \
+                 (SELECT {bigint:COUNT(*)} FROM goshift_run old \
+                  WHERE old.task_id = goshift_run.task_id AND old.lost_holder = 1) AS lost_holders, \
                  {ms_until:due_at} AS due_ms, {ms_until:lease_until} AS lease_ms, \
                  (SELECT {bigint:COUNT(*)} FROM goshift_run other \
                   WHERE other.active_task = goshift_run.task_id \
@@ -241,6 +245,7 @@ fn read_claim(
         worker: worker.to_owned(),
         role: Role::Owner,
         cancel_requested: get::<i64>(row, "cancel_requested")? != 0,
+        lost_holder: rescued || get::<i64>(row, "lost_holders")? != 0,
         claimed_at: Instant::now(),
     })
 }

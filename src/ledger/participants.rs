@@ -190,6 +190,7 @@ impl Ledger {
             worker: worker.to_owned(),
             role: Role::Participant,
             cancel_requested: false,
+            lost_holder: false,
             claimed_at,
         }))
     }

@@ -297,7 +297,11 @@ impl Runner {
     ) -> Result<(StoredShards, bool)> {
         let plan = &route.plan;
         let hash = route.fingerprint();
-        let mut stored = self.ledger.stored_shards(claim).await?;
+        // Before a run's first claim there is nothing of it to find.
+        let mut stored = match claim.epoch {
+            1 if !claim.lost_holder => StoredShards { participants: 1, ..StoredShards::default() },
+            _ => self.ledger.stored_shards(claim).await?,
+        };
         self.expel(claim, route, &stored).await?;
         let changed = stored.plan_hash.as_ref().is_some_and(|before| *before != hash);
         let restart = stored.last.is_some() && (changed || plan.creates_target);
