@@ -237,6 +237,8 @@ async fn connect(config: &ConnectionConfig) -> Result<PgConnection> {
     );
     let attempt = async {
         let mut connection = PgConnection::connect_with(&options).await?;
+        #[cfg(target_os = "linux")]
+        super::nodelay::set(config.port.unwrap_or(DEFAULT_PORT));
         connection.execute(sqlx::raw_sql(AssertSqlSafe(session))).await?;
         Ok::<_, sqlx::Error>(connection)
     };

@@ -22,6 +22,8 @@ mod error;
 mod load;
 mod lock;
 mod pressure;
+#[cfg(target_os = "linux")]
+mod nodelay;
 mod reader;
 mod sql;
 mod types;
