@@ -12,10 +12,13 @@ use crate::config::Settings;
 use crate::config::sections::QueueKind;
 use crate::error::{Error, Result};
 use crate::event::{Event, Priority};
-use crate::ledger::{self, Claim, Ledger, NewRun, Submitted};
+use crate::ledger::{self, Claim, Ledger, NewRun, Submitted, Waiting};
 use crate::queue::Publisher;
 use crate::queue::rabbitmq::{RabbitConfig, RabbitPublisher};
 use crate::task::Mode;
+
+/// Wake-ups whose confirms are awaited together.
+const WAKE_BATCH: usize = 500;
 
 /// Enters runs and wakes workers.
 #[derive(Clone)]
@@ -116,6 +119,73 @@ impl Submitter {
         Ok(all)
     }
 
+    /// As [`Submitter::submit_all`], but goes on past what the ledger refuses: `heard` gets each
+    /// run with what became of it, and stops the rest by an error of its own.
+    ///
+    /// # Errors
+    /// Those of `heard`; the runs before are accepted and published.
+    pub async fn submit_each(
+        &self,
+        runs: &[NewRun],
+        mut heard: impl FnMut(&NewRun, Result<Submitted>) -> Result<()>,
+    ) -> Result<()> {
+        for batch in runs.chunks(WAKE_BATCH) {
+            let mut at_once = Vec::new();
+            let mut outcome = Ok(());
+            for run in batch {
+                let submitted = self.ledger.submit(run).await;
+                crate::fault::point("rerun.entered");
+                if let Ok(entered) = &submitted
+                    && (entered.new || entered.hurried)
+                {
+                    at_once.push(Wake::of(run, entered));
+                }
+                outcome = heard(run, submitted);
+                if outcome.is_err() {
+                    break;
+                }
+            }
+            self.wake_all(&at_once).await;
+            outcome?;
+        }
+        Ok(())
+    }
+
+    /// Publishes wake-ups for every run that could start now, as after a pause. Returns how many
+    /// the broker has confirmed; `None` without a broker.
+    ///
+    /// # Errors
+    /// When the ledger can't be read or written. What the broker does not confirm is a warning:
+    /// the workers find those runs in the ledger.
+    pub async fn wake_due(&self) -> Result<Option<u64>> {
+        let Some(publisher) = &self.publisher else { return Ok(None) };
+        let (mut after, mut woken) = (None, 0);
+        loop {
+            let due = self.ledger.due_now(after, WAKE_BATCH).await?;
+            let Some(last) = due.last() else { return Ok(Some(woken)) };
+            after = Some(last.run_id);
+            let wake = |run: &Waiting| Event::wake(run.task_id, run.run_id, run.priority);
+            let events: Vec<_> = due.iter().map(wake).collect();
+            let mut confirmed = Vec::with_capacity(due.len());
+            let mut refused = None;
+            for (run, published) in due.iter().zip(publisher.publish_all(&events).await) {
+                match published {
+                    Ok(()) => confirmed.push(run.run_id),
+                    Err(error) => refused = Some(error),
+                }
+            }
+            self.ledger.mark_published(&confirmed).await?;
+            woken += confirmed.len() as u64;
+            if let Some(error) = refused {
+                tracing::warn!(
+                    %error,
+                    "the broker did not confirm every wake-up: the workers find the runs in the ledger"
+                );
+                return Ok(Some(woken));
+            }
+        }
+    }
+
     /// Publishes what comes, all that is there at once, until no more can come.
     async fn publish_all(&self, mut due: mpsc::UnboundedReceiver<Wake>) {
         let mut wakes = Vec::new();
@@ -150,7 +220,8 @@ impl Submitter {
                 return;
             }
         };
-        let live = workers.iter().filter(|w| w.state == "working" && w.worker != claim.worker);
+        let live =
+            workers.iter().filter(|w| w.row.state == "working" && w.row.worker != claim.worker);
         let event = Event::wake(claim.task_id, claim.run_id, claim.priority);
         let events = vec![event; live.count().min(others as usize)];
         tokio::spawn(async move {

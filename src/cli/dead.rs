@@ -1,174 +1,173 @@
-//! Dead runs and messages: list them, run them again.
+//! Dead runs and messages, for both `goshift dead` and `goshift-submit`.
 //!
 //! The ledger says which runs are dead; the broker's dead queue also holds messages that never
 //! became a run.
 
-use serde_json::json;
+use std::collections::HashSet;
+
 use uuid::Uuid;
 
-use super::show::{self, Table};
+use super::{find, show};
+use crate::checksum::checksum;
 use crate::config::Settings;
 use crate::error::{Error, Result};
-use crate::event::Event;
 use crate::ledger::{Ledger, NewRun, RunFilter, RunRow, State};
-use crate::queue::rabbitmq::{DeadMessage, list_dead, take_dead};
-use crate::submit::{self, Submitter};
+use crate::queue::rabbitmq::{DeadMessage, list_dead};
+use crate::submit;
 use crate::task::Params;
 
-/// Prints dead runs and messages.
-pub(super) async fn list(
-    settings: &Settings,
-    ledger: &Ledger,
-    which: &Which,
-    json: bool,
-) -> Result<()> {
-    let runs = dead_runs(ledger, which).await?;
-    let messages = match submit::broker(settings)? {
-        Some(config) => list_dead(&config, which.limit).await?,
-        None => Vec::new(),
-    };
-    let mut strangers = Vec::new();
-    for message in messages {
-        if which.matches(message.task_id) && !is_known(ledger, &message).await? {
-            strangers.push(message);
-        }
-    }
-    let mut table = Table::new(&["RUN", "TASK", "ATTEMPTS", "REASON", "REMEDY"]);
-    for run in runs {
-        let remedy = run.remedy.unwrap_or_default();
-        let reason = run.reason.unwrap_or_default();
-        if json {
-            show::line(
-                &json!({"run_id": run.run_id, "task_id": run.task_id, "attempts": run.attempt,
-                    "reason": reason, "remedy": remedy})
-                .to_string(),
-            )?;
-        }
-        table.row([
-            run.run_id.to_string(),
-            run.task_id.to_string(),
-            run.attempt.to_string(),
-            reason,
-            remedy,
-        ]);
-    }
-    for message in strangers {
-        let remedy = message.remedy.unwrap_or_default();
-        if json {
-            show::line(
-                &json!({"run_id": null, "task_id": message.task_id, "attempts": message.attempts,
-                    "reason": message.reason, "remedy": remedy})
-                .to_string(),
-            )?;
-        }
-        table.row([
-            "(no run)".to_owned(),
-            message.task_id.map(|id| id.to_string()).unwrap_or_default(),
-            message.attempts.to_string(),
-            message.reason,
-            remedy,
-        ]);
-    }
-    if json { Ok(()) } else { table.print() }
-}
+mod list;
+mod purge;
+mod rerun;
 
-/// Enters a new run for each dead one, linked to it, and tells `entered` of each. What is refused
-/// stays dead and does not stop the others; the first refusal is returned at the end.
-pub(super) async fn rerun(
-    settings: &Settings,
-    ledger: &Ledger,
-    submitter: &Submitter,
-    which: &Which,
-    mut entered: impl FnMut(i64, Uuid) -> Result<()>,
-) -> Result<Vec<Uuid>> {
-    let mut runs = Vec::new();
-    let mut refused = None;
-    for row in dead_runs(ledger, which).await? {
-        match submitter.submit(&again(&row)?).await {
-            Ok(submitted) => {
-                crate::fault::point("rerun.entered");
-                entered(row.task_id, submitted.run_id)?;
-                runs.push(submitted.run_id);
-            }
-            Err(error) => {
-                let error = error.context(format!("task {}, dead run {}", row.task_id, row.run_id));
-                show::notice(&format!("not rerun: {error}"));
-                refused = refused.or(Some(error));
-            }
-        }
-    }
-    // First the new run, then the acknowledgement: a crash in between leaves a dead message whose
-    // run has been rerun; the next call finds it settled.
-    if let Some(config) = submit::broker(settings)? {
-        let wanted = |message: &DeadMessage| {
-            message.run_id.is_some()
-                || (message.task_id.is_some() && which.matches(message.task_id))
-        };
-        for (message, answer) in take_dead(&config, wanted, which.limit).await? {
-            match resubmit(ledger, submitter, &message).await {
-                Ok(Settled::Stays) => answer.requeue().await,
-                Ok(Settled::Done) => answer.ack().await,
-                Ok(Settled::Entered(task_id, run_id)) => {
-                    answer.ack().await;
-                    entered(task_id, run_id)?;
-                    runs.push(run_id);
-                }
-                Err(error) => {
-                    answer.requeue().await;
-                    show::notice(&format!("a dead message stays: {error}"));
-                    refused = refused.or(Some(error));
-                }
-            }
-        }
-    }
-    runs.dedup();
-    match refused {
-        Some(error) => Err(error),
-        None => Ok(runs),
-    }
-}
+pub(super) use list::{list, message_lines};
+pub(super) use purge::{forget_old_letters, purge};
+pub(super) use rerun::rerun;
 
 /// Which dead runs and messages are meant.
 #[derive(Debug, Clone)]
 pub(super) struct Which {
     /// Only this task's.
     pub task: Option<i64>,
+    /// Only these, by run or message; none for all.
+    pub names: Vec<String>,
     /// At most this many.
     pub limit: usize,
 }
 
-impl Which {
-    fn matches(&self, task: Option<i64>) -> bool {
-        self.task.is_none() || self.task == task
+/// The dead that were chosen.
+pub(super) struct Chosen {
+    which: Which,
+    /// Runs, as they were then.
+    pub runs: Vec<RunRow>,
+    /// Names that are no dead run: messages', if anything.
+    names: HashSet<String>,
+    /// Those of the names that were met in the dead queue.
+    met: HashSet<String>,
+    /// Why some of the names are not among them.
+    pub refused: Vec<Error>,
+}
+
+impl Chosen {
+    /// Whether a dead message may be meant; the ledger decides about those of its runs.
+    fn picks(&self, message: &DeadMessage) -> bool {
+        let of_run = |id| self.runs.iter().any(|run| run.run_id == id);
+        if self.which.names.is_empty() {
+            return message.run_id.is_some()
+                || self.which.task.is_none()
+                || (message.task_id.is_some() && self.which.task == message.task_id);
+        }
+        message.run_id.is_some_and(of_run) || self.names.contains(&name(message))
+    }
+
+    /// How many messages that never became a run are meant.
+    ///
+    /// # Errors
+    /// When the ledger or the broker can't be reached.
+    pub(super) async fn messages(&self, settings: &Settings, ledger: &Ledger) -> Result<usize> {
+        let strangers = strangers(settings, ledger).await?;
+        let meant = strangers.iter().filter(|message| self.picks_stranger(message)).count();
+        Ok(meant.min(self.which.limit))
+    }
+
+    /// Notes that a message was met.
+    fn meet(&mut self, message: &DeadMessage) {
+        self.met.insert(name(message));
+    }
+
+    /// The refusals of names that are nothing dead.
+    fn unknown(&self) -> Vec<Error> {
+        let refused = |name: &String| {
+            Error::usage(format!(
+                "there is no dead run or message \"{}\"",
+                show::people::plain(name)
+            ))
+            .with_remedy("list what is dead with `goshift dead list`")
+        };
+        self.names.difference(&self.met).map(refused).collect()
+    }
+
+    /// Whether a message that is no run's is meant.
+    fn picks_stranger(&self, message: &DeadMessage) -> bool {
+        match self.which.names.is_empty() {
+            true => self.which.task.is_none() || self.which.task == message.task_id,
+            false => self.names.contains(&name(message)),
+        }
     }
 }
 
-/// What became of a dead message.
-enum Settled {
-    /// Its run is dead still.
-    Stays,
-    /// Its run needs nothing more.
-    Done,
-    /// It never became a run, and has now.
-    Entered(i64, Uuid),
+/// Finds what is meant: in the ledger, and by name alone in the dead queue.
+pub(super) async fn choose(ledger: &Ledger, which: Which) -> Result<Chosen> {
+    let mut chosen = Chosen {
+        runs: Vec::new(),
+        names: HashSet::new(),
+        met: HashSet::new(),
+        refused: Vec::new(),
+        which,
+    };
+    if chosen.which.names.is_empty() {
+        let which = &chosen.which;
+        let filter = RunFilter {
+            task_id: which.task,
+            dead: true,
+            limit: which.limit,
+            ..RunFilter::default()
+        };
+        chosen.runs = ledger.runs(&filter).await?;
+        return Ok(chosen);
+    }
+    for text in chosen.which.names.clone() {
+        match find::candidates(ledger, &text).await?.as_slice() {
+            [] => {
+                chosen.names.insert(text);
+            }
+            [run] if run.dead => {
+                if chosen.runs.iter().all(|other| other.run_id != run.run_id) {
+                    chosen.runs.push(run.clone());
+                }
+            }
+            [run] => chosen.refused.push(not_dead(run)),
+            several => chosen.refused.push(find::ambiguous(&text, several)),
+        }
+    }
+    Ok(chosen)
 }
 
-async fn resubmit(
-    ledger: &Ledger,
-    submitter: &Submitter,
-    message: &DeadMessage,
-) -> Result<Settled> {
-    if let Some(run_id) = message.run_id
-        && ledger.exists(run_id).await?
-    {
-        let run = ledger.run(run_id).await?;
-        let is_dead = run.state == State::Failed.name() && run.rerun_by.is_none();
-        return Ok(if is_dead { Settled::Stays } else { Settled::Done });
+fn not_dead(run: &RunRow) -> Error {
+    let id = run.run_id;
+    let (what, remedy) = match &run.rerun_by {
+        Some(by) => {
+            (format!("run {id} was rerun as {by}"), format!("look at it: `goshift run {by}`"))
+        }
+        None if run.state == State::Failed.name() => (
+            format!("run {id} was purged or never dead"),
+            format!("repeat it with `goshift-submit --rerun {id}`"),
+        ),
+        None => (
+            format!("run {id} is {}, not dead", run.state),
+            format!("look at it: `goshift run {id}`"),
+        ),
+    };
+    Error::usage(what).with_remedy(remedy)
+}
+
+/// What a message is called: by its AMQP message id, else by its body.
+pub(super) fn name(message: &DeadMessage) -> String {
+    match message.message_id.as_deref().filter(|id| !id.trim().is_empty()) {
+        Some(id) => show::people::plain(id),
+        None => format!("body-{:016x}", checksum(&message.body) as u64),
     }
-    let event = Event::parse(&message.body)?;
-    let run = submit::from_event(&event, message.message_id.as_deref())?;
-    let submitted = submitter.submit(&run).await?;
-    Ok(Settled::Entered(run.task_id, submitted.run_id))
+}
+
+/// Messages in the dead queue that are no run's, the oldest first.
+pub(super) async fn strangers(settings: &Settings, ledger: &Ledger) -> Result<Vec<DeadMessage>> {
+    let Some(config) = submit::broker(settings)? else { return Ok(Vec::new()) };
+    // Those of runs may come first, however many they are.
+    let mut messages = list_dead(&config, usize::MAX).await?;
+    let runs: Vec<Uuid> = messages.iter().filter_map(|message| message.run_id).collect();
+    let known = ledger.known(&runs).await?;
+    messages.retain(|message| message.run_id.is_none_or(|id| !known.contains(&id)));
+    Ok(messages)
 }
 
 /// The run to repeat when somebody asks to repeat this one: the last of its reruns.
@@ -198,18 +197,4 @@ pub(super) fn again(row: &RunRow) -> Result<NewRun> {
         submitted_by: Some(show::who()),
         rerun_of: Some(row.run_id),
     })
-}
-
-async fn dead_runs(ledger: &Ledger, which: &Which) -> Result<Vec<RunRow>> {
-    let filter =
-        RunFilter { task_id: which.task, dead: true, limit: which.limit, ..RunFilter::default() };
-    ledger.runs(&filter).await
-}
-
-/// Whether the message belongs to a run in the ledger.
-async fn is_known(ledger: &Ledger, message: &DeadMessage) -> Result<bool> {
-    match message.run_id {
-        Some(run_id) => ledger.exists(run_id).await,
-        None => Ok(false),
-    }
 }

@@ -4,18 +4,28 @@ use std::ffi::OsString;
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use clap::{Parser, Subcommand};
-use uuid::Uuid;
+use clap::{CommandFactory, Parser};
 
 use super::Common;
 use crate::config::Settings;
 use crate::error::{Error, Result};
 use crate::ledger::Ledger;
 use crate::telemetry;
+use command::Command;
 
+mod command;
 mod commands;
+mod dead;
+mod detail;
 mod foreground;
 mod limits;
+mod pause;
+mod purge_runs;
+mod run;
+mod runs;
+mod shards;
+mod watch;
+mod workers;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -24,7 +34,10 @@ Examples:
   goshift plan -id 5                      what a run would do; writes nothing
   goshift check                           configuration and connections
   goshift verify -id 5                    compare both sides, row by row
-  goshift runs --task 5                   what became of it
+  goshift runs --watch                    what runs now, and what became of the rest
+  goshift run 3f9a1c                      one run, by the end of its id
+  goshift dead rerun --all                run again what was given up on
+  goshift pause --reason maintenance      let no further run start
 
 Exit codes: 0 done, 1 a run failed, 2 wrong usage or configuration.";
 
@@ -53,64 +66,9 @@ pub struct Arguments {
     command: Option<Command>,
 }
 
-/// What to do.
-#[derive(Debug, Subcommand)]
-enum Command {
-    /// Run a task in the foreground (the default)
-    Sync {
-        /// Task number
-        task: Option<String>,
-    },
-    /// Create every table goshift needs in the task database; safe to repeat
-    InitDb,
-    /// Check the configuration and every connection
-    Check,
-    /// Show what a run would do; nothing is written
-    Plan {
-        /// Task number
-        task: Option<String>,
-    },
-    /// Compare source and target, every column of every row
-    Verify {
-        /// Task number
-        task: Option<String>,
-    },
-    /// List the tasks
-    Tasks,
-    /// List runs, the latest first
-    Runs {
-        /// Only this task's
-        #[arg(long, value_name = "N")]
-        task: Option<i64>,
-        /// Only in this state
-        #[arg(long, value_name = "STATE")]
-        state: Option<String>,
-        /// At most this many
-        #[arg(long, default_value_t = 20)]
-        limit: usize,
-    },
-    /// Show one run with its changes of state
-    Run {
-        /// The run's id
-        run: Option<String>,
-    },
-    /// Cancel a run
-    Cancel {
-        /// The run's id
-        run: Option<String>,
-    },
-    /// List the workers
-    Workers,
-    /// Print a shell's completions
-    Completions {
-        /// The shell
-        shell: clap_complete::Shell,
-    },
-}
-
 /// The whole binary.
 pub fn main(arguments: impl Iterator<Item = OsString>) -> ExitCode {
-    match super::parse::<Arguments>(arguments) {
+    match super::parse::<Arguments>(spell_out(arguments).into_iter()) {
         Ok(arguments) => super::block_on(run(arguments)),
         Err(code) => code,
     }
@@ -156,15 +114,25 @@ async fn run(arguments: Arguments) -> Result<ExitCode> {
             Box::pin(commands::verify(&call, task)).await
         }
         Command::Tasks => commands::tasks(&call).await,
-        Command::Runs { task, state, limit } => {
+        Command::Runs(mut chosen) => {
             let from_id = id.map(|id| task_number(Some(id), "goshift runs -id 5")).transpose()?;
-            commands::runs(&call, task.or(from_id), state, limit).await
+            chosen.task = chosen.task.or(from_id);
+            runs::runs(&call, &chosen).await
         }
-        Command::Run { run } => commands::run(&call, run_id(run.or(id), "goshift run RUN")?).await,
+        Command::Run(chosen) => {
+            let name = named(chosen.run.clone().or(id), "goshift run RUN")?;
+            run::run(&call, &name, &chosen).await
+        }
         Command::Cancel { run } => {
-            commands::cancel(&call, run_id(run.or(id), "goshift cancel RUN")?).await
+            commands::cancel(&call, &named(run.or(id), "goshift cancel RUN")?).await
         }
-        Command::Workers => commands::workers(&call).await,
+        Command::Workers => workers::workers(&call).await,
+        Command::Dead { what } => dead::dead(&call, what).await,
+        Command::Pause { queue, reason } => pause::pause(&call, queue, reason.as_deref()).await,
+        Command::Resume { queue } => pause::resume(&call, queue).await,
+        Command::PurgeRuns { older_than, with_dead } => {
+            purge_runs::purge_runs(&call, older_than.into(), with_dead).await
+        }
         Command::Completions { .. } => Ok(ExitCode::SUCCESS),
     }
 }
@@ -175,25 +143,45 @@ impl Call {
     }
 }
 
-/// The command that `-cmd` names.
-fn by_name(name: &str) -> Result<Command> {
-    Ok(match name {
-        "sync" => Command::Sync { task: None },
-        "init-db" => Command::InitDb,
-        "check" => Command::Check,
-        "plan" => Command::Plan { task: None },
-        "verify" => Command::Verify { task: None },
-        "tasks" => Command::Tasks,
-        "runs" => Command::Runs { task: None, state: None, limit: 20 },
-        "run" => Command::Run { run: None },
-        "cancel" => Command::Cancel { run: None },
-        "workers" => Command::Workers,
-        other => {
-            return Err(Error::usage(format!("unknown command \"{other}\"")).with_remedy(
-                "use one of: sync, init-db, check, plan, verify, tasks, runs, run, cancel, workers",
-            ));
+/// `-cmd runs --task 5` becomes `runs --task 5`, so that a command takes its flags in both
+/// spellings. What is no command stays, for [`by_name`] to refuse.
+fn spell_out(arguments: impl Iterator<Item = OsString>) -> Vec<OsString> {
+    let mut all: Vec<OsString> = arguments.collect();
+    for at in 1..all.len() {
+        let Some(text) = all[at].to_str() else { continue };
+        let Some(flag) = text.strip_prefix("--").or_else(|| text.strip_prefix('-')) else {
+            continue;
+        };
+        let (name, words) = match flag.split_once('=') {
+            Some(("cmd", name)) => (name.to_owned(), 1),
+            None if flag == "cmd" => match all.get(at + 1).and_then(|next| next.to_str()) {
+                Some(name) => (name.to_owned(), 2),
+                None => continue,
+            },
+            _ => continue,
+        };
+        if names().contains(&name) {
+            all.splice(at..at + words, [name.into()]);
         }
-    })
+        break;
+    }
+    all
+}
+
+/// Every command that `-cmd` may name.
+fn names() -> Vec<String> {
+    let command = Arguments::command();
+    let names = command.get_subcommands().map(|command| command.get_name().to_owned());
+    names.collect()
+}
+
+/// The command without a subcommand: `sync`, if `-cmd` says nothing else.
+fn by_name(name: &str) -> Result<Command> {
+    match name {
+        "sync" => Ok(Command::Sync { task: None }),
+        other => Err(Error::usage(format!("unknown command \"{other}\""))
+            .with_remedy(format!("use one of: {}", names().join(", ")))),
+    }
 }
 
 fn task_number(text: Option<String>, example: &str) -> Result<i64> {
@@ -206,12 +194,31 @@ fn task_number(text: Option<String>, example: &str) -> Result<i64> {
     })
 }
 
-fn run_id(text: Option<String>, example: &str) -> Result<Uuid> {
-    let text = text.ok_or_else(|| {
-        Error::usage("which run?").with_remedy(format!("name it, as in `{example}`"))
-    })?;
-    text.parse().map_err(|_| {
-        Error::usage(format!("\"{text}\" is not a run's id"))
-            .with_remedy("list the runs with `goshift runs`")
-    })
+fn named(run: Option<String>, example: &str) -> Result<String> {
+    run.ok_or_else(|| Error::usage("which run?").with_remedy(format!("name it, as in `{example}`")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn spelled(line: &str) -> String {
+        let all = spell_out(line.split(' ').map(OsString::from));
+        all.iter().map(|word| word.to_string_lossy()).collect::<Vec<_>>().join(" ")
+    }
+
+    #[test]
+    fn cmd_names_a_subcommand_with_its_flags() {
+        assert_eq!(spelled("goshift -c etc -cmd runs --task 5"), "goshift -c etc runs --task 5");
+        assert_eq!(spelled("goshift --cmd=dead list"), "goshift dead list");
+        assert_eq!(spelled("goshift -id 5 -cmd sync"), "goshift -id 5 sync");
+        assert_eq!(spelled("goshift -cmd fly"), "goshift -cmd fly");
+        assert_eq!(spelled("goshift -id 5"), "goshift -id 5");
+    }
+
+    #[test]
+    fn an_unknown_command_names_the_others() {
+        let error = by_name("fly").unwrap_err();
+        assert!(error.remedy().unwrap_or_default().contains("purge-runs"), "{error}");
+    }
 }

@@ -11,6 +11,7 @@ use crate::config::Settings;
 use crate::error::{Error, Kind, Result};
 
 mod dead;
+mod find;
 pub mod goshift;
 mod show;
 pub mod submit;

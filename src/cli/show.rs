@@ -1,4 +1,6 @@
 //! What people see: tables, lines and notices.
+//!
+//! Everything fits the terminal's width; elsewhere lines are as long as they need to be.
 
 use std::io::Write;
 use std::process::ExitCode;
@@ -6,7 +8,12 @@ use std::process::ExitCode;
 use clap::CommandFactory;
 
 use crate::error::{Error, Result};
-use crate::ledger::Progress;
+use crate::ledger::{PauseRow, Progress};
+
+pub(super) mod people;
+mod table;
+
+pub(super) use table::{Table, wrap};
 
 /// Writes a line of the command's result.
 ///
@@ -56,7 +63,9 @@ pub(super) fn progress(progress: &Progress) -> String {
         let open = if progress.split_done { "" } else { "+" };
         text.push_str(&format!(
             "  {} rows, shards {}/{}{open}",
-            progress.rows_done, progress.shards_done, progress.shards_total
+            people::count(progress.rows_done as i64),
+            people::count(progress.shards_done as i64),
+            people::count(progress.shards_total as i64)
         ));
     }
     if let Some(place) = &progress.waits_for {
@@ -71,34 +80,48 @@ pub(super) fn progress(progress: &Progress) -> String {
     text
 }
 
-/// Rows under a heading, columns aligned.
-pub(super) struct Table {
-    rows: Vec<Vec<String>>,
+/// How wide the terminal is; `None` when standard output is something else. COLUMNS decides if it
+/// is set.
+pub(super) fn width() -> Option<usize> {
+    let set = std::env::var("COLUMNS").ok().and_then(|text| text.parse().ok());
+    set.filter(|width| *width > 0).or_else(|| {
+        let terminal = console::Term::stdout();
+        terminal.is_term().then(|| usize::from(terminal.size().1))
+    })
 }
 
-impl Table {
-    pub(super) fn new(heading: &[&str]) -> Self {
-        Self { rows: vec![heading.iter().map(|&text| text.to_owned()).collect()] }
-    }
+/// Writes lines of the command's result.
+///
+/// # Errors
+/// When standard output is gone.
+pub(super) fn lines(lines: &[String]) -> Result<()> {
+    lines.iter().try_for_each(|text| line(text))
+}
 
-    pub(super) fn row(&mut self, cells: impl IntoIterator<Item = String>) {
-        self.rows.push(cells.into_iter().map(|cell| cell.replace('\n', " ")).collect());
-    }
+/// Prints a table, as wide as the terminal at most.
+///
+/// # Errors
+/// When standard output is gone.
+pub(super) fn table(table: &Table) -> Result<()> {
+    lines(&table.lines(width()))
+}
 
-    /// Prints the table; the last column takes the room that it needs.
-    ///
-    /// # Errors
-    /// When standard output is gone.
-    pub(super) fn print(&self) -> Result<()> {
-        let columns = self.rows[0].len();
-        let width = |column: usize| {
-            self.rows.iter().filter_map(|row| row.get(column)).map(|c| c.chars().count()).max()
-        };
-        let widths: Vec<_> = (0..columns).map(|column| width(column).unwrap_or(0)).collect();
-        for row in &self.rows {
-            let cells = row.iter().zip(&widths).map(|(cell, &width)| format!("{cell:<width$}"));
-            line(cells.collect::<Vec<_>>().join("  ").trim_end())?;
-        }
-        Ok(())
-    }
+/// A value on one line of JSON.
+///
+/// # Errors
+/// Kind `Internal` when it has no JSON form.
+pub(super) fn json<T: serde::Serialize>(value: &T) -> Result<String> {
+    serde_json::to_string(value).map_err(|e| Error::internal("no JSON form").caused_by(e))
+}
+
+/// What is paused, each with the way out, in lines that fit the width.
+pub(super) fn pauses(pauses: &[PauseRow], width: Option<usize>) -> Vec<String> {
+    let text = |pause: &PauseRow| {
+        let by = pause.paused_by.as_deref().map(|who| format!(" by {who}")).unwrap_or_default();
+        let why = pause.reason.as_deref().map(|why| format!(": {why}")).unwrap_or_default();
+        let since = people::ago(pause.age_ms);
+        let remedy = pause.remedy();
+        people::plain(&format!("{} is paused ({since}{by}{why}) → {remedy}", pause.what()))
+    };
+    pauses.iter().flat_map(|pause| wrap(&text(pause), "", width, usize::MAX)).collect()
 }

@@ -110,8 +110,13 @@ async fn run(arguments: Arguments) -> Result<ExitCode> {
     }
     let submitter = Submitter::open(&settings, ledger.clone(), "goshift-submit")?;
     let submitted = if arguments.rerun_dead {
-        let print = |task_id, run_id| arguments.print(task_id, run_id, true);
-        dead::rerun(&settings, &ledger, &submitter, &arguments.which(), print).await?
+        let print = |task_id, run_id, _| arguments.print(task_id, run_id, true);
+        let chosen = dead::choose(&ledger, arguments.which()).await?;
+        let outcome = dead::rerun(&settings, &ledger, &submitter, chosen, print).await?;
+        if let Some(refused) = outcome.refused.into_iter().next() {
+            return Err(refused);
+        }
+        outcome.runs
     } else {
         let runs = arguments.runs(&ledger).await?;
         let print = |run: &NewRun, entered: &Submitted| {
@@ -120,6 +125,9 @@ async fn run(arguments: Arguments) -> Result<ExitCode> {
         let submitted = submitter.submit_all(&runs, print).await?;
         submitted.into_iter().map(|entered| entered.run_id).collect()
     };
+    for pause in show::pauses(&ledger.pauses().await?, None) {
+        show::notice(&pause);
+    }
     if arguments.wait {
         return wait(&settings, &ledger, &submitted).await;
     }
@@ -146,7 +154,7 @@ impl Arguments {
     }
 
     fn which(&self) -> Which {
-        Which { task: self.task, limit: self.limit }
+        Which { task: self.task, names: Vec::new(), limit: self.limit }
     }
 
     /// Everything to submit, checked before anything is submitted.
@@ -249,7 +257,7 @@ async fn wait(settings: &Arc<Settings>, ledger: &Ledger, runs: &[Uuid]) -> Resul
     let mut last: Vec<String> = vec![String::new(); runs.len()];
     let mut failed = false;
     let workers = ledger.workers(settings.worker.lease).await?;
-    if workers.iter().all(|worker| worker.state == "lost") {
+    if workers.iter().all(|worker| worker.row.state == "lost") {
         show::notice("no worker is running: start one with `goshift-worker`");
     }
     let mut open: Vec<usize> = (0..runs.len()).collect();

@@ -64,6 +64,8 @@ pub enum ClaimOutcome {
     Held,
     /// This connection has as many runs as it may: the run waits in the ledger.
     Full(String),
+    /// The fleet or its queue is paused; it is woken when that ends.
+    Paused,
     /// It is over.
     Over,
     /// The ledger has no such run.
@@ -83,7 +85,23 @@ impl Ledger {
         lease: Duration,
         limits: &RunLimits,
     ) -> Result<ClaimOutcome> {
-        self.transact("claiming a run", || self.try_claim(run_id, worker, lease, limits)).await
+        self.transact("claiming a run", || self.try_claim(run_id, worker, lease, limits, true))
+            .await
+    }
+
+    /// [`Ledger::claim`] for a person who wants this run now, whatever is paused.
+    ///
+    /// # Errors
+    /// As [`Ledger::claim`].
+    pub async fn claim_though_paused(
+        &self,
+        run_id: Uuid,
+        worker: &str,
+        lease: Duration,
+        limits: &RunLimits,
+    ) -> Result<ClaimOutcome> {
+        self.transact("claiming a run", || self.try_claim(run_id, worker, lease, limits, false))
+            .await
     }
 
     async fn try_claim(
@@ -92,6 +110,7 @@ impl Ledger {
         worker: &str,
         lease: Duration,
         limits: &RunLimits,
+        heeds_pauses: bool,
     ) -> Result<ClaimOutcome, Attempt> {
         let claimed_at = Instant::now();
         let mut tx = self.begin().await?;
@@ -137,6 +156,10 @@ impl Ledger {
             .rows_affected();
         if changed == 0 {
             return Ok(ClaimOutcome::Held);
+        }
+        // Only now that the run's row is locked: a pause waits for those who have not seen it.
+        if heeds_pauses && !rescued && self.is_paused(&mut tx, run_id).await? {
+            return Ok(ClaimOutcome::Paused);
         }
         let claim = Claim { claimed_at, ..read_claim(&row, run_id, worker, rescued)? };
         let step = Step {

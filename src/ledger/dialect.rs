@@ -2,12 +2,17 @@
 //!
 //! The ledger's statements are written once, with `?` for values and tokens in braces:
 //! `{now}`, `{now_plus}` (takes one value, milliseconds), `{text:column}` (an RFC 3339 instant),
-//! `{ms_until:column}` and `{bigint:expression}`. The database's clock is the only clock.
+//! `{ms_until:column}` and `{bigint:expression}`. The database's clock is the only clock. `{paused}`
+//! holds for a row of `goshift_run` that a pause keeps from starting.
 
 use std::fmt::Write;
 use std::time::Duration;
 
 use crate::error::{Error, Result};
+
+const PAUSED: &str = "EXISTS (SELECT 1 FROM goshift_pause WHERE scope = 'fleet' OR scope = \
+     CASE WHEN goshift_run.priority <= 0 THEN 'queue:low' \
+     WHEN goshift_run.priority = 1 THEN 'queue:normal' ELSE 'queue:high' END)";
 
 /// The engine of the task database.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -152,6 +157,7 @@ impl Dialect {
             ("bigint", Self::Mysql) => format!("CAST({argument} AS SIGNED)"),
             ("bigint", Self::Postgres) => format!("CAST({argument} AS bigint)"),
             ("bigint", Self::Sqlite) => format!("CAST({argument} AS integer)"),
+            ("paused", _) => PAUSED.into(),
             _ => format!("{{{token}}}"),
         };
         sql.push_str(&text);

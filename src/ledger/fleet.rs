@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::{Attempt, Ledger, get};
 use crate::error::Result;
+use crate::event::Priority;
 
 /// One worker process.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
@@ -26,6 +27,17 @@ pub struct WorkerRow {
     pub started_at: String,
     /// RFC 3339.
     pub heartbeat_at: String,
+}
+
+/// A worker as others see it.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+pub struct SeenWorker {
+    /// What it says of itself; the state may also be `lost` or `paused`.
+    #[serde(flatten)]
+    pub row: WorkerRow,
+    /// Milliseconds since it was last heard.
+    #[serde(skip)]
+    pub silent_ms: i64,
 }
 
 impl Ledger {
@@ -83,35 +95,54 @@ impl Ledger {
         .map(|_| ())
     }
 
-    /// All workers; one whose heartbeat is older than `lease` is `lost`.
+    /// All workers. One whose heartbeat is older than `lease` is `lost`; one that works while
+    /// the fleet, or each queue, is paused is `paused`.
     ///
     /// # Errors
     /// When the ledger can't be read.
-    pub async fn workers(&self, lease: Duration) -> Result<Vec<WorkerRow>> {
+    pub async fn workers(&self, lease: Duration) -> Result<Vec<SeenWorker>> {
         let rows = self
             .answer(
                 "reading workers",
                 self.query(
-                    "SELECT worker, host, pid, version, state, concurrency, running, \
+                    // What it has is counted here: what it says itself is as old as its heartbeat.
+                    "SELECT worker, host, pid, version, state, concurrency, \
+                 (SELECT {bigint:COUNT(*)} FROM goshift_run WHERE goshift_run.state = 'running' \
+                  AND goshift_run.worker = goshift_worker.worker) AS owned, \
+                 (SELECT {bigint:COUNT(*)} FROM goshift_participant \
+                  WHERE goshift_participant.state = 'active' \
+                  AND goshift_participant.worker = goshift_worker.worker) AS shared, \
                  {text:started_at} AS started, {text:heartbeat_at} AS heartbeat, \
-                 {ms_until:heartbeat_at} AS age_ms FROM goshift_worker ORDER BY worker",
+                 {ms_until:heartbeat_at} AS age_ms, \
+                 (SELECT {bigint:COUNT(*)} FROM goshift_pause WHERE scope = 'fleet') AS fleet_pauses, \
+                 (SELECT {bigint:COUNT(*)} FROM goshift_pause) AS pauses FROM goshift_worker ORDER BY worker",
                 )
                 .fetch_all(&self.pool),
             )
             .await?;
         let read = |row| {
-            let silent = -get::<i64>(row, "age_ms")? > lease.as_millis() as i64;
-            Ok::<_, sqlx::Error>(WorkerRow {
+            let silent_ms = -get::<i64>(row, "age_ms")?;
+            let mut state: String = get(row, "state")?;
+            let queues = Priority::ALL.len() as i64;
+            let paused =
+                get::<i64>(row, "fleet_pauses")? > 0 || get::<i64>(row, "pauses")? >= queues;
+            if silent_ms > lease.as_millis() as i64 {
+                state = "lost".to_owned();
+            } else if paused && state == "working" {
+                state = "paused".to_owned();
+            }
+            let row = WorkerRow {
                 worker: get(row, "worker")?,
                 host: get(row, "host")?,
                 pid: get(row, "pid")?,
                 version: get(row, "version")?,
-                state: if silent { "lost".into() } else { get(row, "state")? },
+                state,
                 concurrency: get(row, "concurrency")?,
-                running: get(row, "running")?,
+                running: get::<i64>(row, "owned")? + get::<i64>(row, "shared")?,
                 started_at: get(row, "started")?,
                 heartbeat_at: get(row, "heartbeat")?,
-            })
+            };
+            Ok::<_, sqlx::Error>(SeenWorker { row, silent_ms })
         };
         rows.iter()
             .map(read)

@@ -232,4 +232,5 @@ impl Ledger {
 
 /// A run that could start but for its connection's limit. What has ended may still say what it
 /// waited for.
-pub(super) const WAITING: &str = "state IN ('submitted', 'retrying') AND due_at <= {now}";
+pub(super) const WAITING: &str = "state IN ('submitted', 'retrying') AND due_at <= {now} \
+     AND NOT {paused}";

@@ -1,11 +1,15 @@
 //! Reading runs for people and for reruns.
 
+use std::collections::HashSet;
+use std::time::Duration;
+
 use sqlx::any::AnyRow;
 use uuid::Uuid;
 
 use super::submission::parse_id;
 use super::{Ledger, get};
 use crate::error::{Error, Result};
+use crate::event::Priority;
 
 /// A run, for people.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
@@ -18,22 +22,40 @@ pub struct RunRow {
     pub mode: String,
     /// Its state.
     pub state: String,
+    /// Its queue.
+    pub priority: &'static str,
     /// Attempts so far.
     pub attempt: i64,
     /// Who holds it.
     pub worker: Option<String>,
+    /// Workers that share it besides that one.
+    pub helpers: i64,
+    /// Who asked for it.
+    pub submitted_by: Option<String>,
     /// Rows that are in.
     pub rows_done: i64,
+    /// Rows in all, by the engine's estimate.
+    pub rows_estimated: Option<i64>,
+    /// Bytes that went through.
+    pub bytes_done: i64,
     /// Shards that are in.
     pub shards_done: i64,
     /// Shards cut so far.
     pub shards_total: i64,
+    /// Whether every shard has been cut.
+    pub split_done: bool,
     /// RFC 3339.
     pub submitted_at: String,
     /// RFC 3339.
     pub started_at: Option<String>,
     /// RFC 3339.
     pub finished_at: Option<String>,
+    /// RFC 3339: when it may start, or start again.
+    pub due_at: String,
+    /// The connection whose limit of runs it waits for.
+    pub waits_for: Option<String>,
+    /// Whether it failed, waits for a person, and was neither repeated nor purged.
+    pub dead: bool,
     /// The run this one repeats.
     pub rerun_of: Option<String>,
     /// The run that repeats this one.
@@ -44,8 +66,22 @@ pub struct RunRow {
     pub reason: Option<String>,
     /// What to do next.
     pub remedy: Option<String>,
-    /// The connection whose limit of runs it waits for.
-    pub waits_for: Option<String>,
+    /// The same times as they are for people.
+    #[serde(skip)]
+    pub since: Since,
+}
+
+/// How long ago, in milliseconds, by the database's clock.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Since {
+    /// It was submitted.
+    pub submitted: i64,
+    /// It was started, the first time.
+    pub started: Option<i64>,
+    /// It ended.
+    pub finished: Option<i64>,
+    /// It was due; negative if it is due later.
+    pub due: i64,
 }
 
 /// The run that holds its task.
@@ -71,36 +107,28 @@ impl ActiveRun {
     }
 }
 
-/// One change of state.
-#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
-pub struct TransitionRow {
-    /// The state before.
-    pub from_state: Option<String>,
-    /// The state after.
-    pub to_state: String,
-    /// RFC 3339.
-    pub at: String,
-    /// Who did it.
-    pub worker: Option<String>,
-    /// Attempts then.
-    pub attempt: i64,
-    /// The claim's epoch.
-    pub epoch: i64,
-    /// Why.
-    pub reason: Option<String>,
-}
-
 const RUN_COLUMNS: &str = "run_id, task_id, mode, state, attempt, worker, rows_done, shards_done, \
      shards_total, {text:submitted_at} AS submitted, {text:started_at} AS started, \
-     {text:finished_at} AS finished, rerun_of, rerun_by, params, reason, remedy, waits_for";
+     {text:finished_at} AS finished, {text:due_at} AS due, rerun_of, rerun_by, params, reason, \
+     remedy, priority, submitted_by, rows_estimated, bytes_done, split_done, waits_for, \
+     dead_letter, {ms_until:submitted_at} AS submitted_ms, {ms_until:started_at} AS started_ms, \
+     {ms_until:finished_at} AS finished_ms, {ms_until:due_at} AS due_ms, \
+     (SELECT {bigint:COUNT(*)} FROM goshift_participant \
+      WHERE goshift_participant.run_id = goshift_run.run_id \
+      AND goshift_participant.state = 'active') AS helpers";
+
+/// Holds for a run that is dead: it waits for somebody to repeat or to purge it.
+pub(super) const DEAD: &str = "state = 'failed' AND dead_letter IN (1, 2) AND rerun_by IS NULL";
 
 /// Which runs to list.
 #[derive(Debug, Clone, Default)]
 pub struct RunFilter {
     /// Only this task's.
     pub task_id: Option<i64>,
-    /// Only in this state.
-    pub state: Option<String>,
+    /// Only in one of these states; none for all.
+    pub states: Vec<String>,
+    /// Only those submitted within this time.
+    pub since: Option<Duration>,
     /// Only dead ones: failed, dead-lettered and not repeated yet.
     pub dead: bool,
     /// At most this many.
@@ -108,38 +136,86 @@ pub struct RunFilter {
 }
 
 impl Ledger {
-    /// Runs by the filter, the latest first.
+    /// Runs by the filter: what runs first, then what waits, then what is over; the latest first.
     ///
     /// # Errors
     /// When the ledger can't be read.
     pub async fn runs(&self, filter: &RunFilter) -> Result<Vec<RunRow>> {
+        let marks = format!("state IN ({})", vec!["?"; filter.states.len()].join(", "));
         let mut conditions = vec!["1 = 1"];
         if filter.task_id.is_some() {
             conditions.push("task_id = ?");
         }
-        if filter.state.is_some() {
-            conditions.push("state = ?");
+        if !filter.states.is_empty() {
+            conditions.push(&marks);
+        }
+        if filter.since.is_some() {
+            conditions.push("goshift_run.submitted_at >= {now_plus}");
         }
         if filter.dead {
-            conditions.push("state = 'failed' AND dead_letter > 0 AND rerun_by IS NULL");
+            conditions.push(DEAD);
         }
         let mut query = self.query(&format!(
             "SELECT {RUN_COLUMNS} FROM goshift_run WHERE {} \
-             ORDER BY goshift_run.submitted_at DESC, run_id DESC LIMIT ?",
+             ORDER BY CASE state WHEN 'running' THEN 0 WHEN 'retrying' THEN 1 \
+              WHEN 'submitted' THEN 2 ELSE 3 END, \
+             goshift_run.submitted_at DESC, run_id DESC LIMIT ?",
             conditions.join(" AND ")
         ));
         if let Some(task_id) = filter.task_id {
             query = query.bind(task_id);
         }
-        if let Some(state) = &filter.state {
+        for state in &filter.states {
             query = query.bind(state.as_str());
         }
-        query
-            .bind(filter.limit as i64)
-            .fetch_all(&self.pool)
-            .await
-            .and_then(|rows| rows.iter().map(read_run).collect())
-            .map_err(|error| self.failure("reading runs", error))
+        if let Some(since) = filter.since {
+            query = query.bind(-i64::try_from(since.as_millis()).unwrap_or(i64::MAX));
+        }
+        let limit = i64::try_from(filter.limit).unwrap_or(i64::MAX);
+        let rows = self.answer("reading runs", query.bind(limit).fetch_all(&self.pool)).await?;
+        let read: Result<_, _> = rows.iter().map(read_run).collect();
+        read.map_err(|error| self.failure("reading runs", error))
+    }
+
+    /// Runs whose id begins or ends with a text of hexadecimal digits and dashes.
+    ///
+    /// # Errors
+    /// When the ledger can't be read.
+    pub async fn runs_like(&self, part: &str, limit: usize) -> Result<Vec<RunRow>> {
+        let reading = self
+            .query(&format!(
+                "SELECT {RUN_COLUMNS} FROM goshift_run WHERE run_id LIKE ? OR run_id LIKE ? \
+                 ORDER BY goshift_run.submitted_at DESC, run_id DESC LIMIT ?"
+            ))
+            .bind(format!("{part}%"))
+            .bind(format!("%{part}"))
+            .bind(limit as i64)
+            .fetch_all(&self.pool);
+        let rows = self.answer("looking for a run", reading).await?;
+        let read: Result<_, _> = rows.iter().map(read_run).collect();
+        read.map_err(|error| self.failure("looking for a run", error))
+    }
+
+    /// Those of the runs that the ledger has.
+    ///
+    /// # Errors
+    /// When the ledger can't be read.
+    pub async fn known(&self, runs: &[Uuid]) -> Result<HashSet<Uuid>> {
+        let mut known = HashSet::new();
+        for batch in runs.chunks(500) {
+            let marks = vec!["?"; batch.len()].join(", ");
+            let mut query =
+                self.query(&format!("SELECT run_id FROM goshift_run WHERE run_id IN ({marks})"));
+            for run_id in batch {
+                query = query.bind(run_id.to_string());
+            }
+            let rows = self.answer("looking for runs", query.fetch_all(&self.pool)).await?;
+            for row in &rows {
+                let id = get::<String>(row, "run_id").and_then(|id| parse_id(&id));
+                known.insert(id.map_err(|error| self.failure("looking for runs", error))?);
+            }
+        }
+        Ok(known)
     }
 
     /// One run.
@@ -196,41 +272,33 @@ impl Ledger {
         .and_then(|row| row.map(read).transpose())
         .map_err(|error| self.failure("reading a run", error))
     }
-
-    /// A run's changes of state, in order.
-    ///
-    /// # Errors
-    /// When the ledger can't be read.
-    pub async fn transitions(&self, run_id: Uuid) -> Result<Vec<TransitionRow>> {
-        let read = |row: &AnyRow| {
-            Ok::<_, sqlx::Error>(TransitionRow {
-                from_state: get(row, "from_state")?,
-                to_state: get(row, "to_state")?,
-                at: get(row, "at_text")?,
-                worker: get(row, "worker")?,
-                attempt: get(row, "attempt")?,
-                epoch: get(row, "epoch")?,
-                reason: get(row, "reason")?,
-            })
-        };
-        self.query(
-            "SELECT from_state, to_state, {text:at} AS at_text, worker, attempt, epoch, reason \
-             FROM goshift_transition WHERE run_id = ? ORDER BY id",
-        )
-        .bind(run_id.to_string())
-        .fetch_all(&self.pool)
-        .await
-        .and_then(|rows| rows.iter().map(read).collect())
-        .map_err(|error| self.failure("reading transitions", error))
-    }
 }
 
 fn read_run(row: &AnyRow) -> Result<RunRow, sqlx::Error> {
+    let ago = |column| Ok::<_, sqlx::Error>(get::<Option<i64>>(row, column)?.map(|ms| -ms));
+    let since = Since {
+        submitted: ago("submitted_ms")?.unwrap_or(0),
+        started: ago("started_ms")?,
+        finished: ago("finished_ms")?,
+        due: ago("due_ms")?.unwrap_or(0),
+    };
+    let (state, rerun_by): (String, Option<String>) = (get(row, "state")?, get(row, "rerun_by")?);
+    let letter = get::<i64>(row, "dead_letter")?;
     Ok(RunRow {
+        dead: state == "failed" && (letter == 1 || letter == 2) && rerun_by.is_none(),
+        priority: Priority::from_rank(get(row, "priority")?).name(),
+        helpers: get(row, "helpers")?,
+        submitted_by: get(row, "submitted_by")?,
+        rows_estimated: get(row, "rows_estimated")?,
+        bytes_done: get(row, "bytes_done")?,
+        split_done: get::<i64>(row, "split_done")? != 0,
+        due_at: get(row, "due")?,
+        waits_for: get(row, "waits_for")?,
+        since,
         run_id: parse_id(&get::<String>(row, "run_id")?)?,
         task_id: get(row, "task_id")?,
         mode: get(row, "mode")?,
-        state: get(row, "state")?,
+        state,
         attempt: get(row, "attempt")?,
         worker: get(row, "worker")?,
         rows_done: get(row, "rows_done")?,
@@ -240,10 +308,9 @@ fn read_run(row: &AnyRow) -> Result<RunRow, sqlx::Error> {
         started_at: get(row, "started")?,
         finished_at: get(row, "finished")?,
         rerun_of: get(row, "rerun_of")?,
-        rerun_by: get(row, "rerun_by")?,
+        rerun_by,
         params: get(row, "params")?,
         reason: get(row, "reason")?,
         remedy: get(row, "remedy")?,
-        waits_for: get(row, "waits_for")?,
     })
 }

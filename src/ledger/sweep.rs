@@ -64,6 +64,7 @@ impl Ledger {
                     "SELECT run_id, task_id FROM goshift_run WHERE \
                  (state IN ('submitted', 'retrying') {not_waiting}AND due_at <= {{now_plus}} \
                   AND (published_at IS NULL OR published_at <= {{now_plus}}) \
+                  AND NOT {{paused}} \
                   AND NOT EXISTS (SELECT 1 FROM goshift_run active \
                    WHERE active.active_task = goshift_run.task_id \
                    AND active.run_id <> goshift_run.run_id)) \
@@ -105,13 +106,14 @@ impl Ledger {
     }
 
     /// How many runs still wait for a worker, now or later, or are held by one that has missed
-    /// renewals of its `lease`. Those that live workers hold are theirs.
+    /// renewals of its `lease`. Those that live workers hold are theirs, and what is paused waits
+    /// for a person.
     ///
     /// # Errors
     /// When the ledger can't be read.
     pub async fn waiting(&self, lease: Duration) -> Result<u64> {
         let counting = self
-            .query("SELECT {bigint:COUNT(*)} AS runs FROM goshift_run WHERE state IN ('submitted', 'retrying') OR (state = 'running' \
+            .query("SELECT {bigint:COUNT(*)} AS runs FROM goshift_run WHERE (state IN ('submitted', 'retrying') AND NOT {paused}) OR (state = 'running' \
                  AND (lease_until IS NULL OR lease_until < {now_plus}))")
             .bind((lease / 3 * 2).as_millis() as i64)
             .fetch_one(&self.pool);
@@ -159,16 +161,18 @@ impl Ledger {
             .map_err(|error| self.failure("looking for dead runs", error))
     }
 
-    /// Notes that the dead queue has the run.
+    /// Notes that the dead queue has the run, unless somebody has purged it meanwhile.
     ///
     /// # Errors
     /// When the ledger can't be written.
     pub async fn mark_dead_published(&self, run_id: Uuid) -> Result<()> {
         self.answer(
             "noting a dead message",
-            self.query("UPDATE goshift_run SET dead_letter = 2 WHERE run_id = ?")
-                .bind(run_id.to_string())
-                .execute(&self.pool),
+            self.query(
+                "UPDATE goshift_run SET dead_letter = 2 WHERE run_id = ? AND dead_letter = 1",
+            )
+            .bind(run_id.to_string())
+            .execute(&self.pool),
         )
         .await
         .map(|_| ())

@@ -229,7 +229,7 @@ impl Runner {
         let reporter = Reporter::start(self.display, label, Arc::clone(&progress));
         let route = Arc::new(route);
         let (_governor, gate) = Governor::start(claim, &route.writer, &progress).await;
-        let work = self.work(claim, keeper, gate, &route, &task, &progress);
+        let work = self.work(claim, keeper, gate, (&route, &task), &progress);
         let complete = work.copy(stored).await?;
         drop(reporter);
         if !complete {
@@ -256,8 +256,7 @@ impl Runner {
         claim: &'a Claim,
         keeper: &LeaseKeeper,
         gate: Gate,
-        route: &Arc<Route>,
-        task: &TaskMeta,
+        (route, task): (&Arc<Route>, &TaskMeta),
         progress: &'a Progress,
     ) -> lanes::Work<'a> {
         let settings = &self.settings.worker;

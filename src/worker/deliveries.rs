@@ -58,7 +58,14 @@ impl Worker {
                     }
                 }
             }
-            Ok((_, ClaimOutcome::Held | ClaimOutcome::Over | ClaimOutcome::Unknown)) => {
+            // Paused: the ledger keeps the run, and whoever resumes wakes it.
+            Ok((
+                _,
+                ClaimOutcome::Held
+                | ClaimOutcome::Paused
+                | ClaimOutcome::Over
+                | ClaimOutcome::Unknown,
+            )) => {
                 delivery.answer.ack().await;
             }
             // The ledger holds the run until the connection has room.

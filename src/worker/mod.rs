@@ -201,7 +201,7 @@ impl Worker {
                     let swept = self.sweep().await;
                     idle_looks = if let Ok(true) = swept { idle_looks + 1 } else { 0 };
                     if self.options.drain && idle_looks >= 2 {
-                        break Ok(());
+                        break self.tell_of_pauses().await;
                     }
                     swept.map(|_| ())
                 }
@@ -303,6 +303,19 @@ impl Worker {
     async fn participate(&self, run_id: Uuid) -> Result<Option<Claim>> {
         let lease = self.settings.worker.lease;
         self.ledger.participate(run_id, &self.row.worker, lease).await
+    }
+
+    /// What is paused is not waited for; whoever drains must know of it.
+    async fn tell_of_pauses(&self) -> Result<()> {
+        let held_back = self.ledger.held_back().await?;
+        for pause in self.ledger.pauses().await? {
+            tracing::warn!(
+                "{} is paused: {held_back} run(s) wait until {}",
+                pause.what(),
+                pause.remedy()
+            );
+        }
+        Ok(())
     }
 
     /// The ledger can't be reached: gives messages to others and asks until it is back.

@@ -7,6 +7,7 @@ mod broker_loss;
 mod closed_loop;
 mod keys;
 mod limits;
+mod operations;
 mod pairs;
 mod support;
 

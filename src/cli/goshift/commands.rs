@@ -7,10 +7,11 @@ use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use super::{Call, limits};
-use crate::cli::show::{self, Table};
+use crate::cli::find;
+use crate::cli::show::{self, Table, people};
 use crate::config::Side;
 use crate::error::{Error, Result};
-use crate::ledger::{Ledger, RunFilter, RunRow, State};
+use crate::ledger::{Ledger, State};
 use crate::plugin::{self, WriteMode};
 use crate::progress::Display;
 use crate::queue::rabbitmq::RabbitPublisher;
@@ -109,7 +110,8 @@ pub(super) async fn plan(call: &Call, task_id: i64) -> Result<ExitCode> {
         [] => "no key: one shard".to_owned(),
         split => format!("by ({}), {} rows a shard", read.schema.names(split), read.shard_rows),
     };
-    let rows = read.schema.estimated_rows.map_or("unknown".to_owned(), |rows| rows.to_string());
+    let rows =
+        read.schema.estimated_rows.map_or("unknown".to_owned(), |rows| people::count(rows as i64));
     show::line(&format!("task {task_id}, mode {}", task.mode.name()))?;
     show::line(&format!(
         "from    {} {} (about {rows} rows)",
@@ -136,7 +138,7 @@ pub(super) async fn plan(call: &Call, task_id: i64) -> Result<ExitCode> {
         let native = if route.plan.creates_target { String::new() } else { to.native.clone() };
         table.row([from.name.clone(), from.native.clone(), to.name.clone(), native, check]);
     }
-    table.print()?;
+    show::table(&table)?;
     Ok(ExitCode::SUCCESS)
 }
 
@@ -164,7 +166,11 @@ pub(super) async fn verify(call: &Call, task_id: i64) -> Result<ExitCode> {
         let verdict = if outcome.equal() { "equal" } else { "DIFFERENT" };
         show::line(&format!("task {task_id}: {verdict}"))?;
         for (side, sum) in [("source", outcome.source), ("target", outcome.target)] {
-            show::line(&format!("  {side}  {} rows  checksum {}", sum.rows, sum.hex()))?;
+            show::line(&format!(
+                "  {side}  {} rows  checksum {}",
+                people::count(sum.rows as i64),
+                sum.hex()
+            ))?;
         }
         if !outcome.equal() {
             show::line(&format!(
@@ -203,150 +209,19 @@ pub(super) async fn tasks(call: &Call) -> Result<ExitCode> {
         ]);
     }
     if !call.json {
-        table.print()?;
+        show::table(&table)?;
     }
-    Ok(ExitCode::SUCCESS)
-}
-
-/// Lists runs.
-pub(super) async fn runs(
-    call: &Call,
-    task_id: Option<i64>,
-    state: Option<String>,
-    limit: usize,
-) -> Result<ExitCode> {
-    const STATES: &[&str] =
-        &["submitted", "running", "retrying", "succeeded", "failed", "cancelled"];
-    if let Some(state) = &state
-        && !STATES.contains(&state.as_str())
-    {
-        return Err(Error::usage(format!("there is no state \"{state}\""))
-            .with_remedy(format!("use one of: {}", STATES.join(", "))));
-    }
-    let ledger = call.ledger().await?;
-    let runs = ledger.runs(&RunFilter { task_id, state, dead: false, limit }).await?;
-    let mut table = Table::new(&[
-        "RUN",
-        "TASK",
-        "STATE",
-        "ATTEMPT",
-        "ROWS",
-        "SHARDS",
-        "SUBMITTED",
-        "FINISHED",
-        "REASON",
-    ]);
-    for run in runs {
-        if call.json {
-            show::line(&to_json(&run)?)?;
-        }
-        table.row([
-            run.run_id.to_string(),
-            run.task_id.to_string(),
-            run.state,
-            run.attempt.to_string(),
-            run.rows_done.to_string(),
-            format!("{}/{}", run.shards_done, run.shards_total),
-            seconds(&run.submitted_at),
-            run.finished_at.as_deref().map(seconds).unwrap_or_default(),
-            why(&run.waits_for, run.reason, run.remedy),
-        ]);
-    }
-    if !call.json {
-        table.print()?;
-    }
-    Ok(ExitCode::SUCCESS)
-}
-
-/// What a run waits for, why it failed, and what to do next.
-fn why(waits_for: &Option<String>, reason: Option<String>, remedy: Option<String>) -> String {
-    let waits = waits_for.as_ref().map(|place| show::waits_for(place));
-    let remedy = remedy.map(|remedy| format!("→ {remedy}"));
-    [waits, reason, remedy].into_iter().flatten().collect::<Vec<_>>().join(" ")
-}
-
-/// `2026-01-31T12:00:00.123456Z` without the fraction.
-fn seconds(text: &str) -> String {
-    text.split('.').next().unwrap_or(text).replace('T', " ")
-}
-
-fn to_json<T: serde::Serialize>(value: &T) -> Result<String> {
-    serde_json::to_string(value).map_err(|e| Error::internal("no JSON form").caused_by(e))
-}
-
-/// Shows one run.
-pub(super) async fn run(call: &Call, run_id: Uuid) -> Result<ExitCode> {
-    let ledger = call.ledger().await?;
-    let run: RunRow = ledger.run(run_id).await?;
-    let transitions = ledger.transitions(run_id).await?;
-    if call.json {
-        show::line(&to_json(&json!({"run": run, "transitions": transitions}))?)?;
-        return Ok(ExitCode::SUCCESS);
-    }
-    show::line(&format!("run {} of task {}: {}", run.run_id, run.task_id, run.state))?;
-    show::line(&format!(
-        "  {} rows, shards {}/{}, attempt {}",
-        run.rows_done, run.shards_done, run.shards_total, run.attempt
-    ))?;
-    if let Some(old) = &run.rerun_of {
-        show::line(&format!("  repeats run {old}"))?;
-    }
-    if let Some(place) = &run.waits_for {
-        show::line(&format!("  {}", show::waits_for(place)))?;
-    }
-    if let Some(reason) = &run.reason {
-        show::line(&format!("  {reason}"))?;
-    }
-    if let Some(remedy) = &run.remedy {
-        show::line(&format!("  → {remedy}"))?;
-    }
-    let mut table = Table::new(&["AT", "STATE", "ATTEMPT", "EPOCH", "WORKER", "REASON"]);
-    for step in transitions {
-        table.row([
-            step.at.replace('T', " "),
-            step.to_state,
-            step.attempt.to_string(),
-            step.epoch.to_string(),
-            step.worker.unwrap_or_default(),
-            step.reason.unwrap_or_default(),
-        ]);
-    }
-    table.print()?;
     Ok(ExitCode::SUCCESS)
 }
 
 /// Cancels a run.
-pub(super) async fn cancel(call: &Call, run_id: Uuid) -> Result<ExitCode> {
+pub(super) async fn cancel(call: &Call, run: &str) -> Result<ExitCode> {
     let ledger = call.ledger().await?;
+    let run_id = find::run(&ledger, run).await?.run_id;
     let said = match ledger.cancel(run_id).await? {
         State::Running => "asked its worker to stop it",
         _ => "cancelled",
     };
     show::line(&format!("run {run_id}: {said}"))?;
-    Ok(ExitCode::SUCCESS)
-}
-
-/// Lists workers.
-pub(super) async fn workers(call: &Call) -> Result<ExitCode> {
-    let ledger = call.ledger().await?;
-    let mut table =
-        Table::new(&["WORKER", "HOST", "PID", "STATE", "RUNNING", "VERSION", "LAST HEARD"]);
-    for worker in ledger.workers(call.settings.worker.lease).await? {
-        if call.json {
-            show::line(&to_json(&worker)?)?;
-        }
-        table.row([
-            worker.worker,
-            worker.host,
-            worker.pid.to_string(),
-            worker.state,
-            format!("{}/{}", worker.running, worker.concurrency),
-            worker.version,
-            seconds(&worker.heartbeat_at),
-        ]);
-    }
-    if !call.json {
-        table.print()?;
-    }
     Ok(ExitCode::SUCCESS)
 }

@@ -117,7 +117,10 @@ async fn claim(call: &Call, ledger: &Ledger, task_id: i64, mode: &str) -> Result
         rerun_of: None,
     };
     let submitted = ledger.submit(&run).await?;
-    match ledger.claim(submitted.run_id, &worker, lease, &limits).await? {
+    for pause in ledger.pauses().await?.iter().filter(|pause| pause.holds(run.priority.name())) {
+        show::notice(&format!("{} is paused; this run goes on nevertheless", pause.what()));
+    }
+    match ledger.claim_though_paused(submitted.run_id, &worker, lease, &limits).await? {
         ClaimOutcome::Claimed(claim) => Ok(claim),
         ClaimOutcome::Full(connection) => Err(full(ledger, task_id, &submitted, &connection).await),
         ClaimOutcome::NotDue(ms) => Err(Error::permanent(format!(
@@ -126,10 +129,13 @@ async fn claim(call: &Call, ledger: &Ledger, task_id: i64, mode: &str) -> Result
             ms / 1000
         ))
         .with_remedy(format!("cancel it first: `goshift cancel {}`", submitted.run_id))),
-        ClaimOutcome::Held | ClaimOutcome::Over | ClaimOutcome::Unknown => Err(Error::permanent(
-            format!("a worker was faster: task {task_id} is being run as {}", submitted.run_id),
-        )
-        .with_remedy("follow it with `goshift runs`")),
+        ClaimOutcome::Held | ClaimOutcome::Paused | ClaimOutcome::Over | ClaimOutcome::Unknown => {
+            Err(Error::permanent(format!(
+                "a worker was faster: task {task_id} is being run as {}",
+                submitted.run_id
+            ))
+            .with_remedy("follow it with `goshift runs`"))
+        }
     }
 }
 

@@ -21,9 +21,9 @@ mod encode;
 mod error;
 mod load;
 mod lock;
-mod pressure;
 #[cfg(target_os = "linux")]
 mod nodelay;
+mod pressure;
 mod reader;
 mod sql;
 mod types;
