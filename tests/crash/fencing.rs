@@ -19,8 +19,8 @@ async fn stale_rows_do_not_land(scene: Scene) {
     site.wait_for(&again, "succeeded").await;
     paused.signal("CONT");
     eventually("the paused worker lets go", || async { paused.log().contains("let go") }).await;
-    let old = format!("SELECT CAST(COUNT(*) AS CHAR(9)) FROM target WHERE name NOT LIKE 'newer %'");
-    let old = site.rows(scene.target, &old).await.remove(0).remove(0);
+    let old = "SELECT CAST(COUNT(*) AS CHAR(9)) FROM target WHERE name NOT LIKE 'newer %'";
+    let old = site.rows(scene.target, old).await.remove(0).remove(0);
     assert_eq!(old.trim(), "0", "stale rows landed");
     scene.proven(&again).await;
     drop((paused, sound));
