@@ -170,10 +170,13 @@ pub(super) async fn strangers(settings: &Settings, ledger: &Ledger) -> Result<Ve
     Ok(messages)
 }
 
-/// The run to repeat when somebody asks to repeat this one: the last of its reruns.
+/// The run to repeat when somebody asks to repeat this one: the last of its reruns that is not
+/// deleted.
 pub(super) async fn latest(ledger: &Ledger, run_id: Uuid) -> Result<RunRow> {
     let mut row = ledger.run(run_id).await?;
-    while let Some(next) = row.rerun_by.as_deref().and_then(|id| id.parse().ok()) {
+    while let Some(next) = row.rerun_by.as_deref().and_then(|id| id.parse().ok())
+        && ledger.exists(next).await?
+    {
         row = ledger.run(next).await?;
     }
     Ok(row)

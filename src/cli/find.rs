@@ -19,8 +19,13 @@ const SHORTEST: usize = 4;
 pub(super) async fn run(ledger: &Ledger, text: &str) -> Result<RunRow> {
     let mut found = candidates(ledger, text).await?;
     match found.len() {
-        0 if text.len() < SHORTEST => Err(Error::usage(format!("\"{text}\" is not a run's id"))
-            .with_remedy(format!("give {SHORTEST} characters of the run's id or more"))),
+        0 if text.len() < SHORTEST || !text.chars().all(is_of_an_id) => {
+            Err(Error::usage(format!("\"{}\" is not a run's id", people::plain(text))).with_remedy(
+                format!(
+                    "give its last {SHORTEST} characters or more; list the runs with `goshift runs`"
+                ),
+            ))
+        }
         0 => Err(Error::usage(format!("there is no run {}", people::plain(text)))
             .with_remedy("list the runs with `goshift runs`")),
         1 => Ok(found.remove(0)),
@@ -37,11 +42,14 @@ pub(super) async fn candidates(ledger: &Ledger, text: &str) -> Result<Vec<RunRow
     if let Ok(id) = Uuid::parse_str(&text) {
         return ledger.runs_like(&id.to_string(), 1).await;
     }
-    let digits = |c: char| c.is_ascii_hexdigit() || c == '-';
-    if text.len() < SHORTEST || !text.chars().all(digits) {
+    if text.len() < SHORTEST || !text.chars().all(is_of_an_id) {
         return Ok(Vec::new());
     }
     ledger.runs_like(&text, LISTED + 1).await
+}
+
+fn is_of_an_id(c: char) -> bool {
+    c.is_ascii_hexdigit() || c == '-'
 }
 
 /// The error for a text that names several runs.

@@ -23,17 +23,17 @@ struct OldRun {
 }
 
 impl Ledger {
-    /// Deletes runs that ended longer ago than `age`, a batch of them, with their shards,
-    /// participants and changes of state. Runs that are dead stay. Returns how many went; none
-    /// are left at 0.
+    /// Deletes a batch of the runs that ended longer ago than `age`, in the order of their ids
+    /// behind `after`, with their shards, participants and changes of state. Runs that are dead
+    /// stay, and those whose lost worker may still have something open in the target. Returns the deleted; none are left when there are none.
     ///
     /// # Errors
     /// When the ledger can't be written. What a batch has deleted stays deleted; the next call
     /// goes on.
-    pub async fn delete_old_runs(&self, age: Duration) -> Result<usize> {
+    pub async fn delete_old_runs(&self, age: Duration, after: Option<Uuid>) -> Result<Vec<Uuid>> {
         let mut batch = Vec::new();
         let mut shards = 0;
-        for run in self.old_runs(age).await? {
+        for run in self.old_runs(age, after).await? {
             // Of a large run the shards go first, in pieces.
             let mut from = run.last_shard;
             while from >= SHARDS {
@@ -49,7 +49,7 @@ impl Ledger {
         if !batch.is_empty() {
             self.transact("deleting old runs", || self.try_delete_runs(&batch)).await?;
         }
-        Ok(batch.len())
+        Ok(batch)
     }
 
     /// Whether a run that ended longer ago than `age` may have a message in the dead queue.
@@ -84,14 +84,16 @@ impl Ledger {
         read.map_err(|error| self.failure("looking for old runs", error))
     }
 
-    async fn old_runs(&self, age: Duration) -> Result<Vec<OldRun>> {
+    async fn old_runs(&self, age: Duration, after: Option<Uuid>) -> Result<Vec<OldRun>> {
         let reading = self
             .query(&format!(
                 "SELECT run_id, (SELECT MAX(shard_no) FROM goshift_shard \
                   WHERE goshift_shard.run_id = goshift_run.run_id) AS last_shard FROM goshift_run \
-                 WHERE state IN ('succeeded', 'failed', 'cancelled') \
-                 AND finished_at < {{now_plus}} AND NOT ({DEAD}) ORDER BY finished_at LIMIT ?"
+                 WHERE run_id > ? AND state IN ('succeeded', 'failed', 'cancelled') \
+                 AND lost_holder = 0 AND finished_at < {{now_plus}} AND NOT ({DEAD}) \
+                 ORDER BY run_id LIMIT ?"
             ))
+            .bind(after.map(|id| id.to_string()).unwrap_or_default())
             .bind(before(age))
             .bind(RUNS)
             .fetch_all(&self.pool);

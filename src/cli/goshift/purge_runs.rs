@@ -20,13 +20,14 @@ pub(super) async fn purge_runs(call: &Call, age: Duration, with_dead: bool) -> R
     if ledger.old_dead_letters(age).await? {
         dead::forget_old_letters(&call.settings, &ledger).await?;
     }
-    let mut deleted = 0;
+    let (mut deleted, mut last) = (0, None);
     loop {
-        let batch = ledger.delete_old_runs(age).await?;
-        if batch == 0 {
+        let batch = ledger.delete_old_runs(age, last).await?;
+        if batch.is_empty() {
             break;
         }
-        deleted += batch;
+        deleted += batch.len();
+        last = batch.last().copied();
     }
     let kept = if with_dead { 0 } else { kept.len() };
     if call.json {
