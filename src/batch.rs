@@ -312,9 +312,22 @@ impl BatchReceiver {
     /// Kind `Cancelled` when the reader is gone without an end, `LeaseLost` when the run's lease
     /// may have run out by then: roll back.
     pub async fn next(&mut self) -> Result<Option<Payload>> {
-        self.held = None;
+        self.beat();
+        self.receive().await
+    }
+
+    /// The writer has got on: a long statement has ended, say.
+    pub(crate) fn beat(&self) {
         self.pulse.beat();
-        match self.messages.recv().await {
+    }
+
+    /// Asking is no movement, only what arrives is: a writer that asks again and again must not hide
+    /// a reader that hangs.
+    async fn receive(&mut self) -> Result<Option<Payload>> {
+        self.held = None;
+        let message = self.messages.recv().await;
+        self.beat();
+        match message {
             Some(Message::Payload(payload, permit)) => {
                 self.held = Some(permit);
                 Ok(Some(payload))
@@ -335,7 +348,7 @@ impl BatchReceiver {
     /// # Errors
     /// As [`BatchReceiver::next`].
     pub async fn next_within(&mut self, limit: Duration) -> Result<Option<Option<Payload>>> {
-        match tokio::time::timeout(limit, self.next()).await {
+        match tokio::time::timeout(limit, self.receive()).await {
             Ok(next) => next.map(Some),
             Err(_) => Ok(None),
         }

@@ -38,7 +38,9 @@ pub struct Error {
 impl Error {
     /// An error of the given kind.
     pub fn new(kind: Kind, message: impl Into<String>) -> Self {
-        Self { kind, message: message.into(), remedy: None, source: None }
+        // A key may hold a NUL, which PostgreSQL's text can't: an error must always be writable.
+        let message = message.into().replace('\0', "\u{fffd}");
+        Self { kind, message, remedy: None, source: None }
     }
 
     /// The command line is wrong.
@@ -119,7 +121,7 @@ impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.message)?;
         if let Some(source) = &self.source {
-            write!(f, ": {source}")?;
+            write!(f, ": {}", source.to_string().replace('\0', "\u{fffd}"))?;
         }
         Ok(())
     }

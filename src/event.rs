@@ -80,6 +80,9 @@ pub struct Event {
     pub submitted_by: Option<String>,
 }
 
+/// Characters that the ledger keeps of who asked.
+const MAX_SUBMITTER: usize = 190;
+
 const KEYS: &[&str] =
     &["task_id", "run_id", "mode", "params", "priority", "not_before", "dedup_key", "submitted_by"];
 
@@ -121,9 +124,27 @@ impl Event {
             return Err(Error::permanent(unknown.to_string())
                 .with_remedy(unknown.remedy().unwrap_or(remedy)));
         }
-        Self::deserialize(&value).map_err(|error| {
+        let event = Self::deserialize(&value).map_err(|error| {
             Error::permanent(format!("the event is malformed: {error}")).with_remedy(remedy)
-        })
+        })?;
+        event.check_texts().map_err(|error| error.with_remedy(remedy))?;
+        Ok(event)
+    }
+
+    /// What the ledger's columns can't hold must not look like a sick ledger.
+    fn check_texts(&self) -> Result<()> {
+        let texts = [("submitted_by", &self.submitted_by), ("dedup_key", &self.dedup_key)];
+        for (name, text) in texts {
+            let Some(text) = text else { continue };
+            if text.contains('\0') {
+                return Err(Error::permanent(format!("the event's {name} holds a NUL")));
+            }
+            if name == "submitted_by" && text.chars().count() > MAX_SUBMITTER {
+                let what = format!("the event's {name} has more than {MAX_SUBMITTER} characters");
+                return Err(Error::permanent(what));
+            }
+        }
+        Ok(())
     }
 
     /// The message body.
@@ -149,6 +170,7 @@ mod tests {
             (b"{}", "task_id"),
             (br#"{"task_id": "x"}"#, "malformed"),
             (br#"{"task_id": 5, "run": 1}"#, "unknown key"),
+            (br#"{"task_id": 5, "submitted_by": "a\u0000b"}"#, "NUL"),
         ] {
             let error = Event::parse(body).unwrap_err();
             assert!(error.to_string().contains(part), "{error}");

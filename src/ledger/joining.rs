@@ -144,9 +144,12 @@ impl Ledger {
         if pending.due_ms > delay || pending.priority < i64::from(rank) {
             let done = self
                 .query(
-                    "UPDATE goshift_run SET due_at = {now_plus}, priority = CASE WHEN priority < ? THEN ? ELSE priority END \
+                    "UPDATE goshift_run SET \
+                     due_at = CASE WHEN due_at > {now_plus} THEN {now_plus} ELSE due_at END, \
+                     priority = CASE WHEN priority < ? THEN ? ELSE priority END \
                      WHERE run_id = ? AND state = 'submitted' AND (due_at > {now_plus} OR priority < ?)",
                 )
+                .bind(delay)
                 .bind(delay)
                 .bind(rank)
                 .bind(rank)

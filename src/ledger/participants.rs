@@ -206,6 +206,12 @@ impl Ledger {
 
     async fn try_leave(&self, claim: &Claim, reason: Option<&str>) -> Result<(), Attempt> {
         let mut tx = self.begin().await?;
+        // The run's row first: a claim of shards that is still committing is waited for, so that
+        // what it holds is released here too.
+        self.query("UPDATE goshift_run SET halt = halt WHERE run_id = ?")
+            .bind(claim.run_id.to_string())
+            .execute(&mut *tx)
+            .await?;
         self.query(
             "UPDATE goshift_participant SET state = 'left', left_at = {now}, reason = ? \
              WHERE run_id = ? AND epoch = ? AND state = 'active'",

@@ -120,7 +120,11 @@ impl Work<'_> {
                 fed = &mut feeding => match fed {
                     Ok(mut running) => {
                         let collected = collecting.await;
-                        while running.join_next().await.is_some() {}
+                        // After a failure nobody takes results any more: dropping the lanes ends
+                        // them.
+                        if collected.is_ok() {
+                            while running.join_next().await.is_some() {}
+                        }
                         (Ok(()), collected)
                     }
                     Err(error) => (Err(error), Ok(())),

@@ -113,7 +113,7 @@ impl Renewal {
 
     async fn renew(&self) -> Result<Standing> {
         let standing = self.ledger.renew(&self.claim, self.lease).await?;
-        if self.claim.role == Role::Owner && standing.active > 0 {
+        if self.claim.role == Role::Owner && standing.participants > 1 {
             self.ledger.evict(&self.claim).await?;
         }
         Ok(standing)

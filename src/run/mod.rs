@@ -220,7 +220,8 @@ impl Runner {
             tracing::warn!(task = claim.task_id, run = %claim.run_id, "{note}");
         }
         let explicit_insert = task.params.write_mode == Some(WriteMode::Insert);
-        let (stored, held_rows) = self.resume(claim, &route, explicit_insert).await?;
+        let resuming = self.resume(claim, &route, explicit_insert);
+        let (stored, held_rows) = bounded(settings.stall, "preparing the target", resuming).await?;
         let progress = Arc::new(Progress::default());
         let cut = stored.last.as_ref().map_or(0, |(number, _)| number + 1);
         progress.resume(stored.rows_done, stored.shards_done, cut);
@@ -236,11 +237,13 @@ impl Runner {
             return Ok(None);
         }
         let mut notes = route.plan.notes.clone();
-        if let Some(note) = self.check_count(&route, progress.rows(), held_rows).await? {
+        let counting = self.check_count(&route, progress.rows(), held_rows);
+        if let Some(note) = bounded(settings.stall, "counting the target's rows", counting).await? {
             tracing::warn!(task = claim.task_id, run = %claim.run_id, "{note}");
             notes.push(note);
         }
-        route.writer.finish(&route.plan.write).await?;
+        let finishing = route.writer.finish(&route.plan.write);
+        bounded(settings.stall, "finishing the target", finishing).await?;
         Ok(Some(Summary {
             rows: progress.rows(),
             bytes: progress.bytes(),
@@ -314,12 +317,15 @@ impl Runner {
         if restart {
             tracing::warn!(run = %claim.run_id, "the task changed since the last attempt: starting again");
             self.quiesce(claim, Halt::Now).await?;
-            self.ledger.halt(claim, Halt::No).await?;
             stored = StoredShards { participants: stored.participants, ..StoredShards::default() };
         }
         plan.prepare(route.writer.as_ref(), explicit_insert || stored.last.is_some()).await?;
         let estimate = plan.read.schema.estimated_rows;
         self.ledger.note_plan(claim, &hash, estimate, restart).await?;
+        if restart {
+            // Only now: whoever joined before would have copied shards that are gone.
+            self.ledger.halt(claim, Halt::No).await?;
+        }
         let held_rows = plan.count_rows
             && (stored.last.is_some() || !route.writer.is_empty(&plan.write.schema.table).await?);
         Ok((stored, held_rows))
@@ -373,6 +379,19 @@ impl Runner {
             "give the target a key and a collation that tell the source's rows apart, then rerun",
         ))
     }
+}
+
+/// Waits for a step beside the shards, but not for ever: the drivers do, for a server that vanished.
+async fn bounded<T>(
+    limit: Duration,
+    doing: &str,
+    step: impl Future<Output = Result<T>>,
+) -> Result<T> {
+    tokio::time::timeout(limit, step).await.unwrap_or_else(|_| {
+        Err(Error::transient(format!("{doing}: no answer within {limit:?}")).with_remedy(
+            "is the target hanging, or a table locked? raise worker.stall if it is only slow",
+        ))
+    })
 }
 
 /// A run whose workers keep dying is taken out of circulation.

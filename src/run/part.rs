@@ -22,7 +22,7 @@ impl Runner {
     /// Only when the ledger itself can't be written, or the participation was lost.
     pub async fn participate(&self, claim: &Claim) -> Result<u64> {
         let lease = self.settings.worker.lease;
-        let standing = self.ledger.standing(claim.run_id).await?;
+        let standing = self.patiently(claim, || self.ledger.standing(claim.run_id)).await?;
         let keeper = LeaseKeeper::start(self.ledger.clone(), claim.clone(), lease, standing);
         let progress = Arc::new(Progress::default());
         let result = tokio::select! {

@@ -97,6 +97,10 @@ impl Worker {
             if outcome != ClaimOutcome::Unknown {
                 return Ok((event, outcome));
             }
+            // Our own wake-ups are published after their run was committed: this one was purged.
+            if delivery.message_id.as_deref() == Some(run_id.to_string().as_str()) {
+                return Ok((event, ClaimOutcome::Unknown));
+            }
         }
         if self.is_known_repeat(&event, delivery).await? {
             return Ok((event, ClaimOutcome::Held));

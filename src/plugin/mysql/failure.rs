@@ -6,10 +6,11 @@ use crate::error::{Error, Kind};
 
 /// Server errors after which a later attempt may succeed: too many connections, out of disk or
 /// memory, shutdown, lock wait timeout, deadlock, lost connections, read-only during failover,
-/// killed statements, statements that took too long. Numbers from the MySQL and MariaDB error references.
+/// killed statements, statements that took too long, a cluster's node that is not ready. Numbers from the MySQL and MariaDB error references.
 const PASSING: &[u16] = &[
-    1020, 1021, 1037, 1038, 1040, 1041, 1053, 1077, 1078, 1079, 1114, 1129, 1152, 1158, 1159, 1160,
-    1161, 1184, 1203, 1205, 1213, 1226, 1290, 1317, 1836, 1927, 1969, 3024, 4031,
+    1020, 1021, 1037, 1038, 1040, 1041, 1047, 1053, 1077, 1078, 1079, 1114, 1129, 1135, 1152, 1158,
+    1159, 1160, 1161, 1184, 1203, 1205, 1213, 1226, 1290, 1317, 1412, 1836, 1927, 1969, 3024, 3032,
+    3100, 3101, 4031,
 ];
 
 /// MariaDB's max_statement_time, MySQL's max_execution_time.
@@ -51,9 +52,40 @@ pub(super) fn classify(error: sqlx::Error, doing: &str, address: &str) -> Error 
             _ => (Kind::Transient, Some("is the server up, and are \"host\" and \"port\" right?")),
         },
     };
-    let error = Error::new(kind, format!("MySQL {address}, {doing}")).caused_by(error);
+    let error = match number(&error) {
+        Some(1292 | 1366 | 1411) => {
+            let said = error.as_database_error().map(|e| without_value(e.message()));
+            let said = said.unwrap_or_default();
+            Error::new(kind, format!("MySQL {address}, {doing}: {said}"))
+        }
+        _ => Error::new(kind, format!("MySQL {address}, {doing}")).caused_by(error),
+    };
     match remedy {
         Some(remedy) => error.with_remedy(remedy),
         None => error,
+    }
+}
+
+/// The server quotes the row's value, which does not belong into a log: "Incorrect integer value: 'x'
+/// for column `n` at row 1" without its middle.
+fn without_value(message: &str) -> String {
+    let Some(start) = message.find(": '") else { return message.to_owned() };
+    let place = message.rfind("' for ").map_or("", |end| &message[end + 1..]);
+    format!("{}{place}", &message[..start])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::without_value;
+
+    #[test]
+    fn a_row_s_value_is_left_out_and_its_column_is_not() {
+        let said = "Incorrect integer value: 'it's for sale' for column `d`.`t`.`n` at row 3";
+        assert_eq!(without_value(said), "Incorrect integer value for column `d`.`t`.`n` at row 3");
+        assert_eq!(
+            without_value("Truncated incorrect DOUBLE value: 'x'"),
+            "Truncated incorrect DOUBLE value"
+        );
+        assert_eq!(without_value("Data too long for column 'n'"), "Data too long for column 'n'");
     }
 }

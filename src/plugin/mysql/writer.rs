@@ -267,6 +267,7 @@ impl<'a> ShardWrite<'a> {
 
     /// The next payload; while there is none, shows the server that this session is alive.
     async fn next(&mut self, input: &mut BatchReceiver) -> Result<Option<Payload>> {
+        input.beat();
         loop {
             if let Some(next) = input.next_within(SIGN_OF_LIFE).await? {
                 return Ok(next);

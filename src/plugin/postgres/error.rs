@@ -114,7 +114,9 @@ fn kind_of(code: &str) -> Kind {
     match code {
         // serialization failure, deadlock, lock not available, object in use, cancelled by an
         // administrator or a timeout, idle transaction ended, snapshot too old
-        "40001" | "40P01" | "55P03" | "55006" | "57014" | "25P03" | "72000" => Kind::Transient,
+        "40001" | "40P01" | "55P03" | "55006" | "57014" | "25P03" | "25006" | "72000" => {
+            Kind::Transient
+        }
         "57P04" => Kind::Permanent, // the database was dropped
         _ => match code.get(..2) {
             // connection, resources (disk full, memory, too many connections), shutdown, I/O
