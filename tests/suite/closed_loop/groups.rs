@@ -3,7 +3,15 @@
 use super::source;
 use crate::support::{ENGINES, Site, text};
 
-/// Tasks of these numbers, all of one row's table.
+/// A site for many submissions at once: its patience with the ledger, which goes by the lease, is
+/// that of production, so that they may wait for each other on a busy machine.
+async fn patient(engine: &'static str) -> Site {
+    let mut site = Site::new(engine).await;
+    site.configure(|config| config["worker"]["lease"] = "60s".into());
+    site
+}
+
+/// Tasks of these numbers, all of the same source.
 async fn tasks(site: &Site, count: i64) {
     let rows: Vec<_> = (1..=count)
         .map(|id| {
@@ -26,7 +34,7 @@ async fn tasks(site: &Site, count: i64) {
 async fn two_who_submit_the_same_tasks_at_once_enter_each_once() {
     const TASKS: i64 = 450;
     for engine in ENGINES {
-        let site = Site::new(engine).await;
+        let site = patient(engine).await;
         tasks(&site, TASKS).await;
         let submitters: Vec<_> = (0..4)
             .map(|number| {
@@ -80,7 +88,7 @@ async fn two_who_submit_the_same_tasks_at_once_enter_each_once() {
 #[tokio::test]
 async fn those_before_a_refused_submission_are_accepted_those_behind_it_are_not() {
     for engine in ENGINES {
-        let mut site = Site::new(engine).await;
+        let mut site = patient(engine).await;
         site.embedded();
         tasks(&site, 300).await;
         // Only the ledger refuses this one: the command line has nothing against it.
@@ -101,7 +109,7 @@ async fn those_before_a_refused_submission_are_accepted_those_behind_it_are_not(
 #[tokio::test]
 async fn joining_in_groups_makes_runs_due_earlier_and_more_urgent() {
     for engine in ENGINES {
-        let site = Site::new(engine).await;
+        let site = patient(engine).await;
         source(&site, 3).await;
         tasks(&site, 3).await;
         let first = site.submitted(&["1", "2", "3", "--delay", "1h", "--priority", "low"]);
