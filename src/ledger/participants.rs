@@ -10,7 +10,6 @@ use uuid::Uuid;
 
 use super::claim::{Claim, Role};
 use super::ending::lease_lost;
-use super::submission::parse_id;
 use super::{Attempt, Due, Ledger, State, get};
 use crate::error::Result;
 use crate::event::Priority;
@@ -18,6 +17,19 @@ use crate::event::Priority;
 /// Participants that may die in a run before nobody joins it any more: a shard that kills whoever
 /// takes it must not take the fleet down.
 const MAX_LOST: i64 = 3;
+
+/// Holds for a run that has room for this worker: bind its name twice, then [`MAX_LOST`].
+const HAS_ROOM: &str = "state = 'running' AND halt = 0 AND cancel_requested = 0 \
+     AND lease_until > {now} AND worker <> ? \
+     AND participants > 1 + (SELECT COUNT(*) FROM goshift_participant p \
+       WHERE p.run_id = goshift_run.run_id AND p.state = 'active') \
+     AND NOT EXISTS (SELECT 1 FROM goshift_participant p \
+       WHERE p.run_id = goshift_run.run_id AND p.worker = ? \
+       AND (p.state <> 'left' OR p.reason IS NOT NULL)) \
+     AND (SELECT COUNT(*) FROM goshift_participant p \
+       WHERE p.run_id = goshift_run.run_id AND p.state = 'lost') < ? \
+     AND (split_done = 0 OR EXISTS (SELECT 1 FROM goshift_shard s \
+       WHERE s.run_id = goshift_run.run_id AND s.state = 'open'))";
 
 /// How a run stands, as its participants need to know it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -130,20 +142,10 @@ impl Ledger {
         let claimed_at = Instant::now();
         let mut tx = self.begin().await?;
         let row = self
-            .query(
+            .query(&format!(
                 "SELECT task_id, mode, params, priority, attempt, rescues, last_epoch \
-                 FROM goshift_run WHERE run_id = ? AND state = 'running' AND halt = 0 \
-                 AND cancel_requested = 0 AND lease_until > {now} AND worker <> ? \
-                 AND participants > 1 + (SELECT COUNT(*) FROM goshift_participant p \
-                   WHERE p.run_id = goshift_run.run_id AND p.state = 'active') \
-                 AND NOT EXISTS (SELECT 1 FROM goshift_participant p \
-                   WHERE p.run_id = goshift_run.run_id AND p.worker = ? \
-                   AND (p.state <> 'left' OR p.reason IS NOT NULL)) \
-                 AND (SELECT COUNT(*) FROM goshift_participant p \
-                   WHERE p.run_id = goshift_run.run_id AND p.state = 'lost') < ? \
-                 AND (split_done = 0 OR EXISTS (SELECT 1 FROM goshift_shard s \
-                   WHERE s.run_id = goshift_run.run_id AND s.state = 'open'))",
-            )
+                 FROM goshift_run WHERE run_id = ? AND {HAS_ROOM}"
+            ))
             .bind(run_id.to_string())
             .bind(worker)
             .bind(worker)
@@ -352,21 +354,10 @@ impl Ledger {
         let rows = self
             .answer(
                 "looking for runs to join",
-                self.query(
-                    "SELECT run_id, task_id FROM goshift_run WHERE state = 'running' \
-                     AND participants > 1 AND halt = 0 AND cancel_requested = 0 \
-                     AND lease_until > {now} AND worker <> ? AND participants > 1 + \
-                      (SELECT COUNT(*) FROM goshift_participant p \
-                       WHERE p.run_id = goshift_run.run_id AND p.state = 'active') \
-                     AND NOT EXISTS (SELECT 1 FROM goshift_participant p \
-                       WHERE p.run_id = goshift_run.run_id AND p.worker = ? \
-                       AND (p.state <> 'left' OR p.reason IS NOT NULL)) \
-                     AND (SELECT COUNT(*) FROM goshift_participant p \
-                       WHERE p.run_id = goshift_run.run_id AND p.state = 'lost') < ? \
-                     AND (split_done = 0 OR EXISTS (SELECT 1 FROM goshift_shard s \
-                       WHERE s.run_id = goshift_run.run_id AND s.state = 'open')) \
-                     ORDER BY priority DESC, started_at LIMIT ?",
-                )
+                self.query(&format!(
+                    "SELECT run_id, task_id FROM goshift_run WHERE {HAS_ROOM} \
+                     ORDER BY priority DESC, started_at LIMIT ?"
+                ))
                 .bind(worker)
                 .bind(worker)
                 .bind(MAX_LOST)
@@ -374,16 +365,7 @@ impl Ledger {
                 .fetch_all(&self.pool),
             )
             .await?;
-        let read = |row: &AnyRow| {
-            Ok::<_, sqlx::Error>(Due {
-                run_id: parse_id(&get::<String>(row, "run_id")?)?,
-                task_id: get(row, "task_id")?,
-            })
-        };
-        rows.iter()
-            .map(read)
-            .collect::<Result<_, _>>()
-            .map_err(|error| self.failure("looking for runs to join", error))
+        self.read_due(&rows)
     }
 }
 

@@ -92,7 +92,7 @@ impl Ledger {
         self.read_due(&rows)
     }
 
-    fn read_due(&self, rows: &[AnyRow]) -> Result<Vec<Due>> {
+    pub(super) fn read_due(&self, rows: &[AnyRow]) -> Result<Vec<Due>> {
         let read = |row| {
             Ok::<_, sqlx::Error>(Due {
                 run_id: parse_id(&get::<String>(row, "run_id")?)?,
