@@ -8,6 +8,7 @@ use super::submission::parse_id;
 use super::{Attempt, Ledger, State, get};
 use crate::error::{Error, Kind, Result};
 use crate::event::Priority;
+use crate::plugin::Receipt;
 
 /// How a claim ends.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -82,28 +83,38 @@ pub(super) struct Step<'a> {
 }
 
 impl Ledger {
-    /// Ends a claim. Returns the task's pending run, which may start now.
+    /// Ends a claim, once the shards that are `done` but not yet in the ledger are noted there. Returns the
+    /// task's pending run, which may start now.
     ///
     /// # Errors
     /// Kind `LeaseLost` when the run is no longer ours; `Internal` when `Succeeded` is claimed
     /// while a shard is open.
-    pub async fn end(&self, claim: &Claim, ending: &Ending) -> Result<Option<(Uuid, Priority)>> {
-        self.transact("ending a run", || self.try_end(claim, ending)).await
+    pub async fn end(
+        &self,
+        claim: &Claim,
+        ending: &Ending,
+        done: &[(u64, Receipt)],
+    ) -> Result<Option<(Uuid, Priority)>> {
+        self.transact("ending a run", || self.try_end(claim, ending, done)).await
     }
 
     async fn try_end(
         &self,
         claim: &Claim,
         ending: &Ending,
+        done: &[(u64, Receipt)],
     ) -> Result<Option<(Uuid, Priority)>, Attempt> {
         let mut tx = self.begin().await?;
+        if !done.is_empty() {
+            self.mark_done(&mut tx, claim, done).await?;
+        }
         let state = ending.state();
         let changed = self.mark_ended(&mut tx, claim, ending).await?;
         if changed == 0 && state == State::Retrying {
             // Either the run is no longer ours, or somebody wants it cancelled: then it does not
             // come back.
             drop(tx);
-            return Box::pin(self.try_end(claim, &Ending::Cancelled)).await;
+            return Box::pin(self.try_end(claim, &Ending::Cancelled, done)).await;
         }
         if changed == 0 {
             return Err(lease_lost(claim).into());

@@ -47,8 +47,8 @@ pub use gate::{RunLimits, WaitingRun};
 pub use inspect::{ActiveRun, RunFilter, RunRow, Since};
 pub use participants::{Halt, Standing};
 pub use pause::{PauseRow, Scope, Waiting};
-pub use resume::StoredShards;
-pub use shards::{Claimed, Holder};
+pub use resume::{PlanNote, StoredShards};
+pub use shards::{Claimed, Cut, Holder};
 pub use submission::{Entered, NewRun, Submitted, group};
 pub use sweep::{DeadRun, Due};
 

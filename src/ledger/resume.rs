@@ -9,6 +9,15 @@ use super::{Attempt, Claim, Ledger, Role, get};
 use crate::error::Result;
 use crate::plugin::KeyRange;
 
+/// What a run's shards are cut for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PlanNote {
+    /// See [`crate::plan::Plan::fingerprint`].
+    pub hash: String,
+    /// The estimate of the table's rows.
+    pub rows: Option<u64>,
+}
+
 /// What the ledger knows of a run's shards, to go on from there.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct StoredShards {
@@ -29,30 +38,24 @@ pub struct StoredShards {
     /// Shards of the task's runs that are not in and that a lost worker may have held: its
     /// transactions may still be open in the target.
     pub left_behind: Vec<(Uuid, u64)>,
+    /// Not in the ledger yet: goes there with the first shards.
+    pub note: Option<PlanNote>,
 }
 
 impl Ledger {
-    /// Notes what the run's shards are cut for, and the estimate of the table's rows. With
-    /// `restart` every shard that was cut before is forgotten.
+    /// Notes what the shards of a run that was tried before are cut for. With `restart` every
+    /// shard that was cut before is forgotten.
     ///
     /// # Errors
     /// Kind `LeaseLost` when the run is no longer ours.
-    pub async fn note_plan(
-        &self,
-        claim: &Claim,
-        plan_hash: &str,
-        rows: Option<u64>,
-        restart: bool,
-    ) -> Result<()> {
-        self.transact("noting the plan", || self.try_note_plan(claim, plan_hash, rows, restart))
-            .await
+    pub async fn note_plan(&self, claim: &Claim, note: &PlanNote, restart: bool) -> Result<()> {
+        self.transact("noting the plan", || self.try_note_plan(claim, note, restart)).await
     }
 
     async fn try_note_plan(
         &self,
         claim: &Claim,
-        plan_hash: &str,
-        rows: Option<u64>,
+        note: &PlanNote,
         restart: bool,
     ) -> Result<(), Attempt> {
         let mut tx = self.begin().await?;
@@ -66,8 +69,8 @@ impl Ledger {
                 "UPDATE goshift_run SET plan_hash = ?, rows_estimated = ?{zero} \
                  WHERE run_id = ? AND epoch = ? AND state = 'running'"
             ))
-            .bind(plan_hash)
-            .bind(rows.map(|rows| rows as i64))
+            .bind(note.hash.as_str())
+            .bind(note.rows.map(|rows| rows as i64))
             .bind(claim.run_id.to_string())
             .bind(claim.epoch)
             .execute(&mut *tx)

@@ -6,7 +6,7 @@ use sqlx::{Any, Transaction};
 use uuid::Uuid;
 
 use super::ending::lease_lost;
-use super::{Attempt, Claim, Ledger, Role, Standing, get};
+use super::{Attempt, Claim, Ledger, PlanNote, Role, Standing, get};
 use crate::error::{Error, Result};
 use crate::plugin::{KeyRange, Receipt};
 
@@ -19,6 +19,21 @@ pub enum Holder {
     Nobody,
 }
 
+/// Shards that were just cut.
+#[derive(Debug, Clone, Copy)]
+pub struct Cut<'a> {
+    /// The first one's number; the others follow.
+    pub first: u64,
+    /// Their ranges.
+    pub ranges: &'a [KeyRange],
+    /// Whether the table ends there.
+    pub last: bool,
+    /// Whose they are.
+    pub holder: Holder,
+    /// What they were cut for, when the ledger does not know it yet.
+    pub note: Option<&'a PlanNote>,
+}
+
 /// Shards that were claimed, and how the run stood then.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Claimed {
@@ -29,24 +44,16 @@ pub struct Claimed {
 }
 
 impl Ledger {
-    /// Records freshly cut shards, numbered from `first`; `last` says that the table ends there.
+    /// Records freshly cut shards.
     ///
     /// # Errors
     /// Kind `LeaseLost` when the run is no longer ours.
-    pub async fn record_shards(
-        &self,
-        claim: &Claim,
-        first: u64,
-        ranges: &[KeyRange],
-        last: bool,
-        holder: Holder,
-    ) -> Result<()> {
+    pub async fn record_shards(&self, claim: &Claim, cut: Cut<'_>) -> Result<()> {
         let texts =
-            ranges.iter().map(to_string).collect::<Result<Vec<_>, _>>().map_err(|error| {
+            cut.ranges.iter().map(to_string).collect::<Result<Vec<_>, _>>().map_err(|error| {
                 Error::internal("a key range has no JSON form").caused_by(error)
             })?;
-        self.transact("recording shards", || self.try_record(claim, first, &texts, last, holder))
-            .await?;
+        self.transact("recording shards", || self.try_record(claim, &cut, &texts)).await?;
         crate::fault::point("shards.recorded");
         Ok(())
     }
@@ -54,30 +61,30 @@ impl Ledger {
     async fn try_record(
         &self,
         claim: &Claim,
-        first: u64,
+        cut: &Cut<'_>,
         texts: &[String],
-        last: bool,
-        holder: Holder,
     ) -> Result<(), Attempt> {
         let mut tx = self.begin().await?;
         // Changing the run's row first is the fence: a take-over waits for this transaction, or
         // has raised the epoch and this changes nothing.
-        let changed = self
-            .query(
-                "UPDATE goshift_run SET shards_total = shards_total + ?, split_done = ? \
-                 WHERE run_id = ? AND epoch = ? AND state = 'running'",
-            )
+        let noting = if cut.note.is_some() { ", plan_hash = ?, rows_estimated = ?" } else { "" };
+        let mut update = self
+            .query(&format!(
+                "UPDATE goshift_run SET shards_total = shards_total + ?, split_done = ?{noting} \
+                 WHERE run_id = ? AND epoch = ? AND state = 'running'"
+            ))
             .bind(texts.len() as i64)
-            .bind(i64::from(last))
-            .bind(claim.run_id.to_string())
-            .bind(claim.epoch)
-            .execute(&mut *tx)
-            .await?;
+            .bind(i64::from(cut.last));
+        if let Some(note) = cut.note {
+            update = update.bind(note.hash.as_str()).bind(note.rows.map(|rows| rows as i64));
+        }
+        let changed =
+            update.bind(claim.run_id.to_string()).bind(claim.epoch).execute(&mut *tx).await?;
         if changed.rows_affected() == 0 {
             return Err(lease_lost(claim).into());
         }
         if !texts.is_empty() {
-            let (state, epoch) = match holder {
+            let (state, epoch) = match cut.holder {
                 Holder::Owner => ("held", Some(claim.epoch)),
                 Holder::Nobody => ("open", None),
             };
@@ -86,7 +93,7 @@ impl Ledger {
                 "INSERT INTO goshift_shard (run_id, shard_no, key_range, state, epoch) \
                  VALUES {values}"
             ));
-            for (number, text) in (first..).zip(texts) {
+            for (number, text) in (cut.first..).zip(texts) {
                 insert = insert
                     .bind(claim.run_id.to_string())
                     .bind(number as i64)
@@ -202,6 +209,18 @@ impl Ledger {
 
     async fn try_complete(&self, claim: &Claim, done: &[(u64, Receipt)]) -> Result<(), Attempt> {
         let mut tx = self.begin().await?;
+        self.mark_done(&mut tx, claim, done).await?;
+        tx.commit().await?;
+        Ok(())
+    }
+
+    /// Marks shards as in, in the caller's transaction.
+    pub(super) async fn mark_done(
+        &self,
+        tx: &mut Transaction<'static, Any>,
+        claim: &Claim,
+        done: &[(u64, Receipt)],
+    ) -> Result<(), Attempt> {
         let rows: u64 = done.iter().map(|(_, receipt)| receipt.rows).sum();
         let bytes: u64 = done.iter().map(|(_, receipt)| receipt.bytes).sum();
         // Only an owner's own epoch counts; a participant outlives owners.
@@ -220,9 +239,9 @@ impl Ledger {
         if claim.role == Role::Owner {
             add = add.bind(claim.epoch);
         }
-        let mut ours = add.execute(&mut *tx).await?.rows_affected() == 1;
+        let mut ours = add.execute(&mut **tx).await?.rows_affected() == 1;
         if claim.role == Role::Participant {
-            ours &= self.credit(&mut tx, claim, done.len(), rows).await?;
+            ours &= self.credit(tx, claim, done.len(), rows).await?;
         }
         if !ours {
             return Err(lease_lost(claim).into());
@@ -239,14 +258,13 @@ impl Ledger {
                 .bind(claim.run_id.to_string())
                 .bind(*number as i64)
                 .bind(claim.epoch)
-                .execute(&mut *tx)
+                .execute(&mut **tx)
                 .await?;
             if changed.rows_affected() != 1 {
                 let message = format!("run {}: shard {number} was completed twice", claim.run_id);
                 return Err(Error::internal(message).into());
             }
         }
-        tx.commit().await?;
         Ok(())
     }
 

@@ -51,7 +51,7 @@ pub trait Publisher: Send + Sync {
 
 /// What to do with a delivered message, once it is known.
 #[async_trait]
-pub trait Acknowledge: Send {
+pub trait Acknowledge: Send + Sync {
     /// The message is dealt with. A failure is only logged: the broker delivers again and the
     /// ledger says that it is done.
     async fn ack(self: Box<Self>);

@@ -6,7 +6,7 @@ use tokio::task::JoinSet;
 
 use super::lanes::{Lanes, Task, Work};
 use crate::error::{Error, Result};
-use crate::ledger::{Halt, Holder, Role, StoredShards};
+use crate::ledger::{Cut, Halt, Holder, PlanNote, Role, StoredShards};
 use crate::plan::split::Cursor;
 use crate::plugin::KeyRange;
 
@@ -143,6 +143,8 @@ struct Cutter<'a> {
     group: usize,
     /// Shards cut by this attempt.
     cut: usize,
+    /// What the shards are cut for, until the ledger knows it.
+    note: Option<PlanNote>,
 }
 
 impl<'a> Cutter<'a> {
@@ -154,7 +156,7 @@ impl<'a> Cutter<'a> {
             Some((_, range)) => Cursor::behind(range),
             None => Cursor::Start,
         };
-        Self { work, cursor, next, group: 1, cut: 0 }
+        Self { work, cursor, next, group: 1, cut: 0, note: stored.note }
     }
 
     fn is_done(&self) -> bool {
@@ -171,7 +173,15 @@ impl<'a> Cutter<'a> {
             }
         }
         let (ledger, claim) = (self.work.ledger, self.work.claim);
-        ledger.record_shards(claim, self.next, &ranges, self.is_done(), holder).await?;
+        let cut = Cut {
+            first: self.next,
+            ranges: &ranges,
+            last: self.is_done(),
+            holder,
+            note: self.note.as_ref(),
+        };
+        ledger.record_shards(claim, cut).await?;
+        self.note = None;
         let tasks: Vec<Task> = (self.next..).zip(ranges).collect();
         self.next += tasks.len() as u64;
         self.cut += tasks.len();

@@ -24,6 +24,8 @@ use crate::submit::Submitter;
 /// A shard's number and range.
 pub(super) type Task = (u64, KeyRange);
 type Outcome = (u64, Result<Receipt>);
+/// A shard that is in.
+pub(super) type Done = (u64, Receipt);
 
 /// Completions written in one ledger transaction, at most, and how long the first may wait.
 const COMPLETIONS: usize = 32;
@@ -75,13 +77,18 @@ impl Work<'_> {
         Ok(())
     }
 
-    /// Copies every shard that is not in yet. `false` when it was drained before its end.
+    /// Copies every shard that is not in yet. Returns what the ledger has still to hear of when it
+    /// hears of the run's end; `None` when it was drained before its end.
     ///
     /// # Errors
     /// The first shard's that failed; what has committed until then is in the ledger.
-    pub(super) async fn copy(&self, stored: StoredShards) -> Result<bool> {
+    pub(super) async fn copy(&self, stored: StoredShards) -> Result<Option<Vec<Done>>> {
         self.is_shared.store(stored.participants > 1, Ordering::Relaxed);
-        self.run(|feed| feed.own(stored)).await?;
+        let mut done = self.run(|feed| feed.own(stored)).await?;
+        // A table of one shard, as most of many are: its end and the run's in one transaction.
+        if done.len() > 1 || self.progress.shards_done() > 1 || !self.progress.is_complete() {
+            self.complete(&std::mem::take(&mut done)).await?;
+        }
         if self.is_shared.load(Ordering::Relaxed) {
             let standing = self.ledger.standing(self.claim.run_id).await?;
             self.progress.settle(&standing);
@@ -90,7 +97,13 @@ impl Work<'_> {
         if !complete && !self.drain.is_cancelled() {
             return Err(Error::internal("the lanes ended with open shards"));
         }
-        Ok(complete)
+        Ok(complete.then_some(done))
+    }
+
+    async fn complete(&self, done: &[Done]) -> Result<()> {
+        self.ledger.complete_shards(self.claim, done).await.map_err(|error: Error| {
+            error.context("shards have committed, but the ledger does not know it yet")
+        })
     }
 
     /// Copies free shards of a run that another worker owns, until none is left or it is drained.
@@ -98,10 +111,13 @@ impl Work<'_> {
     /// # Errors
     /// As [`Work::copy`].
     pub(super) async fn take_part(&self) -> Result<()> {
-        self.run(Feed::take_part).await
+        let done = self.run(Feed::take_part).await?;
+        self.complete(&done).await
     }
 
-    async fn run<'w, F, Fut>(&'w self, feed: F) -> Result<()>
+    /// Returns what is in and not yet in the ledger. After a failure that is nothing: what has
+    /// committed is kept, however the rest went.
+    async fn run<'w, F, Fut>(&'w self, feed: F) -> Result<Vec<Done>>
     where
         F: FnOnce(Feed<'w>) -> Fut,
         Fut: Future<Output = Result<JoinSet<()>>>,
@@ -132,11 +148,13 @@ impl Work<'_> {
                 collected = &mut collecting => (Ok(()), collected),
             }
         };
-        // What has committed is kept, however the rest went.
+        if collected.is_ok() && fed.is_ok() {
+            return Ok(completions.done);
+        }
         let flushed = completions.flush().await;
         collected?;
         fed?;
-        flushed
+        flushed.map(|()| Vec::new())
     }
 }
 
@@ -207,7 +225,7 @@ async fn waiting_ended(waiting: &async_channel::Receiver<Task>) {
 /// Finished shards on their way into the ledger.
 struct Completions<'a> {
     work: &'a Work<'a>,
-    done: Vec<(u64, Receipt)>,
+    done: Vec<Done>,
     since: Instant,
 }
 
@@ -242,8 +260,6 @@ impl Completions<'_> {
 
     async fn flush(&mut self) -> Result<()> {
         let done = std::mem::take(&mut self.done);
-        self.work.ledger.complete_shards(self.work.claim, &done).await.map_err(|error: Error| {
-            error.context("shards have committed, but the ledger does not know it yet")
-        })
+        self.work.complete(&done).await
     }
 }

@@ -12,7 +12,7 @@ use crate::config::{Settings, Side};
 use crate::copy::Limits;
 use crate::error::{Context, Error, Kind, Result};
 use crate::event::Priority;
-use crate::ledger::{Claim, Ending, Halt, Ledger, Standing, StoredShards};
+use crate::ledger::{Claim, Ending, Halt, Ledger, PlanNote, Standing, StoredShards};
 use crate::plan::{Plan, Planner};
 use crate::plugin::{self, Reader, WriteMode, Writer};
 use crate::progress::{Display, Progress, Reporter};
@@ -26,6 +26,7 @@ mod lease;
 mod part;
 mod pressure;
 
+use lanes::Done;
 use lease::LeaseKeeper;
 use pressure::Governor;
 
@@ -59,6 +60,8 @@ pub struct Summary {
     pub elapsed: Duration,
     /// What the plan wants the operator to know.
     pub notes: Vec<String>,
+    /// Shards that are in and that the ledger hears of with the run's end.
+    unnoted: Vec<Done>,
 }
 
 /// Both ends of a task, connected, and the plan between them.
@@ -156,7 +159,11 @@ impl Runner {
         if ending != Ending::Succeeded {
             self.dismiss(claim, &ending).await?;
         }
-        let next = self.patiently(claim, || self.ledger.end(claim, &ending)).await?;
+        let done = match &result {
+            Ok(Some(summary)) => summary.unnoted.as_slice(),
+            _ => &[],
+        };
+        let next = self.patiently(claim, || self.ledger.end(claim, &ending, done)).await?;
         Ok(Finished { ending, result, next })
     }
 
@@ -231,26 +238,36 @@ impl Runner {
         let route = Arc::new(route);
         let (_governor, gate) = Governor::start(claim, &route.writer, &progress).await;
         let work = self.work(claim, keeper, gate, (&route, &task), &progress);
-        let complete = work.copy(stored).await?;
+        let done = work.copy(stored).await?;
         drop(reporter);
-        if !complete {
-            return Ok(None);
-        }
+        let Some(unnoted) = done else { return Ok(None) };
         let mut notes = route.plan.notes.clone();
-        let counting = self.check_count(&route, progress.rows(), held_rows);
-        if let Some(note) = bounded(settings.stall, "counting the target's rows", counting).await? {
+        let finishing = self.finish(&route, progress.rows(), held_rows).await;
+        if finishing.is_err() {
+            self.ledger.complete_shards(claim, &unnoted).await?;
+        }
+        if let Some(note) = finishing? {
             tracing::warn!(task = claim.task_id, run = %claim.run_id, "{note}");
             notes.push(note);
         }
-        let finishing = route.writer.finish(&route.plan.write);
-        bounded(settings.stall, "finishing the target", finishing).await?;
         Ok(Some(Summary {
             rows: progress.rows(),
             bytes: progress.bytes(),
             shards: progress.shards_done(),
             notes,
+            unnoted,
             ..Summary::default()
         }))
+    }
+
+    /// What is left to do once every shard is in. Returns what the operator should know.
+    async fn finish(&self, route: &Route, rows: u64, held_rows: bool) -> Result<Option<String>> {
+        let stall = self.settings.worker.stall;
+        let counting = self.check_count(route, rows, held_rows);
+        let note = bounded(stall, "counting the target's rows", counting).await?;
+        let finishing = route.writer.finish(&route.plan.write);
+        bounded(stall, "finishing the target", finishing).await?;
+        Ok(note)
     }
 
     /// What a run's lanes need, for its owner and for its participants.
@@ -320,8 +337,11 @@ impl Runner {
             stored = StoredShards { participants: stored.participants, ..StoredShards::default() };
         }
         plan.prepare(route.writer.as_ref(), explicit_insert || stored.last.is_some()).await?;
-        let estimate = plan.read.schema.estimated_rows;
-        self.ledger.note_plan(claim, &hash, estimate, restart).await?;
+        let note = PlanNote { hash, rows: plan.read.schema.estimated_rows };
+        match claim.epoch {
+            1 => stored.note = Some(note),
+            _ => self.ledger.note_plan(claim, &note, restart).await?,
+        }
         if restart {
             // Only now: whoever joined before would have copied shards that are gone.
             self.ledger.halt(claim, Halt::No).await?;

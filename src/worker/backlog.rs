@@ -1,6 +1,8 @@
 //! Runs that the ledger has shown to be due, for slots that get free before the next look.
 
 use std::collections::VecDeque;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use crate::ledger::Due;
@@ -14,39 +16,55 @@ pub(super) struct Backlog {
     due: VecDeque<Due>,
     /// Whether the ledger had more than were asked for.
     more: bool,
+    /// Whether one of them could be had: if none could, looking again at once would not help.
+    won: Won,
     good_until: Instant,
+}
+
+/// Hears of a claim that has succeeded.
+#[derive(Clone, Default)]
+pub(super) struct Won(Arc<AtomicBool>);
+
+impl Won {
+    pub(super) fn note(&self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+
+    fn is_noted(&self) -> bool {
+        self.0.load(Ordering::Relaxed)
+    }
 }
 
 impl Backlog {
     pub(super) fn new() -> Self {
-        Self { due: VecDeque::new(), more: false, good_until: Instant::now() }
+        Self { due: VecDeque::new(), more: false, won: Won::default(), good_until: Instant::now() }
     }
 
     /// Whether a free slot has something to look for at once.
     pub(super) fn waits(&self) -> bool {
-        self.more || !self.due.is_empty()
+        !self.is_empty() || (self.more && self.won.is_noted())
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.due.is_empty()
     }
 
     /// Whether it is still worth going through: what came later may be more urgent.
     pub(super) fn is_fresh(&self) -> bool {
-        !self.due.is_empty() && Instant::now() < self.good_until
+        !self.is_empty() && Instant::now() < self.good_until
     }
 
     /// The answer to a look that asked for `wanted` runs, good for so long.
     pub(super) fn fill(&mut self, due: Vec<Due>, wanted: usize, good_for: Duration) {
         self.more = due.len() >= wanted;
         self.due = due.into();
+        self.won = Won::default();
         self.good_until = Instant::now() + good_for;
     }
 
-    pub(super) fn pop(&mut self) -> Option<Due> {
-        self.due.pop_front()
-    }
-
-    /// None of them could be had: looking again at once would not help.
-    pub(super) fn give_up(&mut self) {
-        self.more = false;
-        self.due.clear();
+    /// The next one, and where to note that it could be had.
+    pub(super) fn pop(&mut self) -> Option<(Due, Won)> {
+        self.due.pop_front().map(|due| (due, self.won.clone()))
     }
 }
 
@@ -66,14 +84,15 @@ mod tests {
         assert!(!backlog.waits() && !backlog.is_fresh());
         backlog.fill(due(2), 2, Duration::from_secs(60));
         assert!(backlog.is_fresh());
-        while backlog.pop().is_some() {}
+        let (_, won) = backlog.pop().unwrap();
+        backlog.pop().unwrap();
+        assert!(!backlog.waits(), "none could be had: the next look is the poll's");
+        won.note();
         assert!(backlog.waits() && !backlog.is_fresh(), "looks again at once");
         backlog.fill(due(1), 2, Duration::from_secs(60));
         assert!(backlog.pop().is_some());
         assert!(!backlog.waits(), "the next look is the poll's");
         backlog.fill(due(2), 2, Duration::ZERO);
         assert!(backlog.waits() && !backlog.is_fresh(), "what is old is asked for again");
-        backlog.give_up();
-        assert!(!backlog.waits());
     }
 }

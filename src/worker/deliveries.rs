@@ -4,20 +4,19 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::OwnedSemaphorePermit;
-use uuid::Uuid;
 
-use super::{Worker, pause};
+use super::desk::Desk;
 use crate::error::{Error, Kind, Result};
 use crate::event::Event;
 use crate::ledger::ClaimOutcome;
 use crate::queue::{Acknowledge, DeadReason, Delivery, Publisher};
 use crate::submit;
 
-impl Worker {
-    /// Deals with one message. It is acknowledged only once the ledger or another queue has what
-    /// it says.
+impl Desk {
+    /// Deals with one message, and with the run that it brings. It is acknowledged only once the
+    /// ledger or another queue has what it says.
     pub(super) async fn on_delivery(
-        &mut self,
+        &self,
         delivery: Delivery,
         slot: OwnedSemaphorePermit,
     ) -> Result<()> {
@@ -32,12 +31,9 @@ impl Worker {
         };
         match claimed {
             Ok((_, ClaimOutcome::Claimed(claim))) => {
-                if self.slots.available_permits() == 0 {
-                    pause(&mut self.consumer).await;
-                }
                 delivery.answer.ack().await;
                 crate::fault::point("delivery.acknowledged");
-                self.start_run(claim, slot);
+                self.run(claim, slot).await;
             }
             Ok((event, ClaimOutcome::NotDue(ms))) => self.send_on(&event, ms, delivery.answer),
             // A run that is held may have room for another participant: the message is an
@@ -45,11 +41,8 @@ impl Worker {
             Ok((Event { run_id: Some(run_id), .. }, ClaimOutcome::Held)) => {
                 match self.participate(run_id).await {
                     Ok(Some(part)) => {
-                        if self.slots.available_permits() == 0 {
-                            pause(&mut self.consumer).await;
-                        }
                         delivery.answer.ack().await;
-                        self.start_part(part, slot);
+                        self.take_part(part, slot).await;
                     }
                     Ok(None) => delivery.answer.ack().await,
                     Err(error) => {
@@ -122,11 +115,6 @@ impl Worker {
             outcome = self.claim(submitted.run_id).await?;
         }
         Ok((Event { run_id: Some(submitted.run_id), ..event }, outcome))
-    }
-
-    async fn claim(&self, run_id: Uuid) -> Result<ClaimOutcome> {
-        let lease = self.settings.worker.lease;
-        self.ledger.claim(run_id, &self.row.worker, lease, &self.limits).await
     }
 
     /// A message without any id that comes again after a worker died between its claim and its

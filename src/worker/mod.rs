@@ -2,20 +2,20 @@
 //! slots.
 //!
 //! A message is claimed in the ledger, then acknowledged, then worked on: an hours-long run never
-//! sits on an unacknowledged message. A worker without a free slot stops consuming before it
-//! acknowledges, so that no message waits behind it.
+//! sits on an unacknowledged message. A worker that gives its last free slot to a message stops
+//! consuming before that is acknowledged, so that no message waits behind it.
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 use tokio::task::JoinHandle;
 use tokio_util::task::TaskTracker;
 use uuid::Uuid;
 
 use crate::config::Settings;
 use crate::error::{Error, Result};
-use crate::ledger::{Claim, ClaimOutcome, Ledger, RunLimits, WorkerRow};
+use crate::ledger::{Ledger, WorkerRow};
 use crate::progress::Display;
 use crate::queue::rabbitmq::RabbitConsumer;
 use crate::queue::{Consumer, Delivery};
@@ -26,11 +26,13 @@ use crate::submit::{self, Submitter};
 
 mod backlog;
 mod deliveries;
+mod desk;
 mod runs;
 
 pub use runs::run_limits;
 
 use backlog::{AHEAD, Backlog};
+use desk::Desk;
 
 /// With the embedded queue the ledger is asked this often at least: it is the only way to hear of
 /// work.
@@ -54,15 +56,12 @@ pub struct Options {
 struct Worker {
     options: Options,
     settings: Arc<Settings>,
-    ledger: Ledger,
-    /// How many runs a connection takes at once.
-    limits: Arc<RunLimits>,
-    runner: Runner,
-    submitter: Submitter,
+    desk: Arc<Desk>,
+    /// What went wrong with the ledger at the desk.
+    trouble: mpsc::UnboundedReceiver<Error>,
     consumer: Option<Box<dyn Consumer>>,
     backlog: Backlog,
     slots: Arc<Semaphore>,
-    runs: TaskTracker,
     shutdown: Shutdown,
     row: WorkerRow,
     /// Pauses while the ledger is in trouble; they grow until something succeeds.
@@ -96,16 +95,23 @@ pub async fn serve(settings: Arc<Settings>, options: Options, shutdown: Shutdown
         "listening to {queue}; tasks in {}",
         ledger.address()
     );
-    let limits = Arc::new(run_limits(&settings)?);
-    let worker = Worker {
-        slots: Arc::new(Semaphore::new(options.concurrency)),
-        runs: TaskTracker::new(),
-        options,
-        settings,
+    let (trouble, heard) = mpsc::unbounded_channel();
+    let desk = Desk {
         ledger,
-        limits,
+        limits: Arc::new(run_limits(&settings)?),
         runner,
         submitter,
+        worker: row.worker.clone(),
+        lease: settings.worker.lease,
+        runs: TaskTracker::new(),
+        trouble,
+    };
+    let worker = Worker {
+        slots: Arc::new(Semaphore::new(options.concurrency)),
+        options,
+        settings,
+        desk: Arc::new(desk),
+        trouble: heard,
         consumer,
         backlog: Backlog::new(),
         shutdown,
@@ -170,6 +176,7 @@ pub fn process_name(name: &str) -> String {
 enum Next {
     Message(Delivery),
     Poll,
+    Trouble(Error),
     Stop,
 }
 
@@ -186,6 +193,7 @@ impl Worker {
             let next = tokio::select! {
                 biased;
                 () = self.shutdown.drain.cancelled() => Next::Stop,
+                Some(error) = self.trouble.recv() => Next::Trouble(error),
                 delivery = next_message(&mut self.consumer) => match delivery {
                     Some(delivery) => Next::Message(delivery),
                     None => break Err(Error::internal("the queue's supervisor has ended")),
@@ -193,9 +201,16 @@ impl Worker {
                 () = std::future::ready(()), if self.backlog.waits() => Next::Poll,
                 _ = ticks.tick() => Next::Poll,
             };
-            let outcome = match next {
+            match next {
                 Next::Stop => break Ok(()),
-                Next::Message(delivery) => self.on_delivery(delivery, slot).await,
+                Next::Trouble(error) => {
+                    drop(slot);
+                    self.wait_for_ledger(error).await;
+                }
+                Next::Message(delivery) => {
+                    self.pause_if_full().await;
+                    self.desk.start_delivery(delivery, slot);
+                }
                 Next::Poll => {
                     drop(slot);
                     let swept = self.sweep().await;
@@ -203,12 +218,11 @@ impl Worker {
                     if self.options.drain && idle_looks >= 2 {
                         break self.tell_of_pauses().await;
                     }
-                    swept.map(|_| ())
+                    match swept {
+                        Ok(_) => self.pauses.reset(),
+                        Err(error) => self.wait_for_ledger(error).await,
+                    }
                 }
-            };
-            match outcome {
-                Ok(()) => self.pauses.reset(),
-                Err(error) => self.wait_for_ledger(error).await,
             }
         };
         self.stop(helpers).await;
@@ -233,7 +247,7 @@ impl Worker {
     /// Claims what is stale in the ledger. Returns whether nothing at all is left to do.
     async fn sweep(&mut self) -> Result<bool> {
         if self.backlog.is_fresh() {
-            self.claim_backlog().await?;
+            self.claim_backlog().await;
             return Ok(false);
         }
         let messages = match &self.consumer {
@@ -248,37 +262,24 @@ impl Worker {
             (Some(_), Some(_)) => stale_after * BACKLOG_PATIENCE,
         };
         let wanted = self.slots.available_permits() + AHEAD;
-        let due = self.ledger.due(overdue, wanted, &self.limits).await?;
+        let due = self.desk.ledger.due(overdue, wanted, &self.desk.limits).await?;
         self.backlog.fill(due, wanted, self.poll());
-        self.claim_backlog().await?;
+        self.claim_backlog().await;
         self.join_runs().await?;
         let idle = self.slots.available_permits() == self.options.concurrency;
         Ok(idle
             && messages == Some(0)
-            && self.ledger.waiting(self.settings.worker.lease).await? == 0)
+            && self.desk.ledger.waiting(self.settings.worker.lease).await? == 0)
     }
 
     /// Claims runs for the free slots.
-    async fn claim_backlog(&mut self) -> Result<()> {
-        let mut started = false;
-        loop {
-            let Ok(slot) = Arc::clone(&self.slots).try_acquire_owned() else { return Ok(()) };
-            let Some(due) = self.backlog.pop() else { break };
-            let lease = self.settings.worker.lease;
-            let outcome =
-                self.ledger.claim(due.run_id, &self.row.worker, lease, &self.limits).await?;
-            if let ClaimOutcome::Claimed(claim) = outcome {
-                if self.slots.available_permits() == 0 {
-                    pause(&mut self.consumer).await;
-                }
-                self.start_run(claim, slot);
-                started = true;
-            }
+    async fn claim_backlog(&mut self) {
+        while !self.backlog.is_empty() {
+            let Ok(slot) = Arc::clone(&self.slots).try_acquire_owned() else { return };
+            let Some((due, won)) = self.backlog.pop() else { return };
+            self.pause_if_full().await;
+            self.desk.start_due(due, slot, won);
         }
-        if !started {
-            self.backlog.give_up();
-        }
-        Ok(())
     }
 
     /// Slots that are still free help with large runs of other workers.
@@ -287,28 +288,27 @@ impl Worker {
         if free == 0 {
             return Ok(());
         }
-        for run in self.ledger.with_room(&self.row.worker, free).await? {
+        for run in self.desk.ledger.with_room(&self.row.worker, free).await? {
             let Ok(slot) = Arc::clone(&self.slots).try_acquire_owned() else { break };
-            if let Some(part) = self.participate(run.run_id).await? {
-                if self.slots.available_permits() == 0 {
-                    pause(&mut self.consumer).await;
-                }
-                self.start_part(part, slot);
+            if let Some(part) = self.desk.participate(run.run_id).await? {
+                self.pause_if_full().await;
+                self.desk.start_part(part, slot);
             }
         }
         Ok(())
     }
 
-    /// A part in a run that another worker owns, if there is room for one more.
-    async fn participate(&self, run_id: Uuid) -> Result<Option<Claim>> {
-        let lease = self.settings.worker.lease;
-        self.ledger.participate(run_id, &self.row.worker, lease).await
+    /// With the last slot taken, messages are for other workers.
+    async fn pause_if_full(&mut self) {
+        if self.slots.available_permits() == 0 {
+            pause(&mut self.consumer).await;
+        }
     }
 
     /// What is paused is not waited for; whoever drains must know of it.
     async fn tell_of_pauses(&self) -> Result<()> {
-        let held_back = self.ledger.held_back().await?;
-        for pause in self.ledger.pauses().await? {
+        let held_back = self.desk.ledger.held_back().await?;
+        for pause in self.desk.ledger.pauses().await? {
             tracing::warn!(
                 "{} is paused: {held_back} run(s) wait until {}",
                 pause.what(),
@@ -327,7 +327,9 @@ impl Worker {
                 () = tokio::time::sleep(self.pauses.next()) => {}
                 () = self.shutdown.drain.cancelled() => return,
             }
-            if self.ledger.ping().await.is_ok() {
+            if self.desk.ledger.ping().await.is_ok() {
+                // The others met the same.
+                while self.trouble.try_recv().is_ok() {}
                 tracing::info!("the task database is back");
                 return;
             }
@@ -336,7 +338,7 @@ impl Worker {
 
     /// Keeps the worker's own row fresh.
     fn start_heart(&self) -> JoinHandle<()> {
-        let (ledger, mut row) = (self.ledger.clone(), self.row.clone());
+        let (ledger, mut row) = (self.desk.ledger.clone(), self.row.clone());
         let (slots, drain) = (Arc::clone(&self.slots), self.shutdown.drain.clone());
         let pause = self.settings.worker.lease / 3;
         tokio::spawn(async move {
@@ -355,7 +357,7 @@ impl Worker {
 
     /// Publishes dead letters that were not confirmed when their runs failed.
     fn start_undertaker(&self) -> JoinHandle<()> {
-        let (ledger, submitter) = (self.ledger.clone(), self.submitter.clone());
+        let (ledger, submitter) = (self.desk.ledger.clone(), self.desk.submitter.clone());
         let pause = self.settings.worker.poll;
         tokio::spawn(async move {
             loop {
@@ -370,23 +372,23 @@ impl Worker {
     /// Gives runs a grace period to end, then stops them; nothing that has committed is lost.
     async fn stop(mut self, helpers: [JoinHandle<()>; 2]) {
         pause(&mut self.consumer).await;
-        self.runs.close();
+        self.desk.runs.close();
         let grace = self.settings.worker.grace;
         tokio::select! {
-            () = self.runs.wait() => {}
+            () = self.desk.runs.wait() => {}
             () = tokio::time::sleep(grace) => {
-                tracing::warn!("{} run(s) did not end within {grace:?}: stopping them", self.runs.len());
+                tracing::warn!("{} run(s) did not end within {grace:?}: stopping them", self.desk.runs.len());
                 self.shutdown.halt.cancel();
             }
             () = self.shutdown.halt.cancelled() => {}
         }
-        if tokio::time::timeout(Duration::from_secs(10), self.runs.wait()).await.is_err() {
+        if tokio::time::timeout(Duration::from_secs(10), self.desk.runs.wait()).await.is_err() {
             tracing::warn!(
                 "a run could not be given back: another worker takes it when its lease ends"
             );
         }
         helpers.iter().for_each(JoinHandle::abort);
-        if let Err(error) = self.ledger.forget_worker(&self.row.worker).await {
+        if let Err(error) = self.desk.ledger.forget_worker(&self.row.worker).await {
             tracing::debug!(%error, "can't remove the worker's row");
         }
         tracing::info!(worker = self.row.worker, "stopped");

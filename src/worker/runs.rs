@@ -1,11 +1,10 @@
 //! A claimed run in its slot, and what follows its end.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::OwnedSemaphorePermit;
 
-use super::Worker;
+use super::desk::Desk;
 use crate::config::{Settings, Side};
 use crate::error::Result;
 use crate::event::Event;
@@ -30,47 +29,39 @@ pub fn run_limits(settings: &Settings) -> Result<RunLimits> {
     Ok(limits)
 }
 
-impl Worker {
+impl Desk {
     /// Runs a claimed run in its slot.
-    pub(super) fn start_run(&self, claim: Claim, slot: OwnedSemaphorePermit) {
-        let (runner, submitter, ledger) =
-            (self.runner.clone(), self.submitter.clone(), self.ledger.clone());
-        let limits = Arc::clone(&self.limits);
-        self.runs.spawn(async move {
-            tracing::info!(
-                task = claim.task_id, run = %claim.run_id, attempt = claim.attempt,
-                "{}", if claim.rescues > 0 { "taken over" } else { "running" }
-            );
-            let finished = Box::pin(runner.execute(&claim, false)).await;
-            // What follows may wait for the broker; the slot need not.
-            drop(slot);
-            match finished {
-                Ok(finished) => {
-                    follow_up(&claim, &finished, &submitter, &ledger).await;
-                    wake_waiting(claim.task_id, &submitter, &ledger, &limits).await;
-                }
-                Err(error) => {
-                    tracing::warn!(task = claim.task_id, run = %claim.run_id, %error, "let go")
-                }
+    pub(super) async fn run(&self, claim: Claim, slot: OwnedSemaphorePermit) {
+        tracing::info!(
+            task = claim.task_id, run = %claim.run_id, attempt = claim.attempt,
+            "{}", if claim.rescues > 0 { "taken over" } else { "running" }
+        );
+        let finished = Box::pin(self.runner.execute(&claim, false)).await;
+        // What follows may wait for the broker; the slot need not.
+        drop(slot);
+        match finished {
+            Ok(finished) => {
+                follow_up(&claim, &finished, &self.submitter, &self.ledger).await;
+                wake_waiting(claim.task_id, &self.submitter, &self.ledger, &self.limits).await;
             }
-        });
+            Err(error) => {
+                tracing::warn!(task = claim.task_id, run = %claim.run_id, %error, "let go")
+            }
+        }
     }
 
     /// Takes part in another worker's run.
-    pub(super) fn start_part(&self, claim: Claim, slot: OwnedSemaphorePermit) {
-        let runner = self.runner.clone();
-        self.runs.spawn(async move {
-            let (task, run) = (claim.task_id, claim.run_id);
-            tracing::info!(task, %run, part = claim.epoch, "taking part");
-            let done = Box::pin(runner.participate(&claim)).await;
-            drop(slot);
-            match done {
-                Ok(rows) => {
-                    tracing::info!(task, %run, part = claim.epoch, "took part: {rows} rows")
-                }
-                Err(error) => tracing::warn!(task, %run, %error, "let go"),
+    pub(super) async fn take_part(&self, claim: Claim, slot: OwnedSemaphorePermit) {
+        let (task, run) = (claim.task_id, claim.run_id);
+        tracing::info!(task, %run, part = claim.epoch, "taking part");
+        let done = Box::pin(self.runner.participate(&claim)).await;
+        drop(slot);
+        match done {
+            Ok(rows) => {
+                tracing::info!(task, %run, part = claim.epoch, "took part: {rows} rows")
             }
-        });
+            Err(error) => tracing::warn!(task, %run, %error, "let go"),
+        }
     }
 }
 

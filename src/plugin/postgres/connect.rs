@@ -10,6 +10,7 @@ use sqlx::postgres::{PgConnectOptions, PgConnection, PgCopyIn, PgRow, PgSslMode}
 use sqlx::{AssertSqlSafe, ConnectOptions, Connection, Executor};
 
 use super::{error, sql};
+use crate::checksum::checksum;
 use crate::config::connection::{ConnectionConfig, Tls};
 use crate::error::{Error, Result};
 use crate::plugin::reuse::{Connections, Lease, Session, Store};
@@ -30,14 +31,17 @@ const SESSION: &str = "SET TimeZone = 'UTC'; SET DateStyle = 'ISO, YMD'; \
     SET IntervalStyle = 'postgres'; SET extra_float_digits = 3; SET bytea_output = 'hex'; \
     SET client_encoding = 'UTF8'; SET standard_conforming_strings = on; \
     SET lc_monetary = 'C'; SET xmloption = 'content'; SET row_security = off; SET jit = off; \
-    SET idle_in_transaction_session_timeout = 0; \
+    SET idle_in_transaction_session_timeout = 0; SET plan_cache_mode = 'force_generic_plan'; \
     SET client_min_messages = 'warning'; SET tcp_keepalives_idle = 60; \
     SET tcp_keepalives_interval = 10; SET tcp_keepalives_count = 6; \
     DO 'BEGIN PERFORM set_config(''client_connection_check_interval'', ''2s'', false); \
     EXCEPTION WHEN OTHERS THEN NULL; END'; ";
 
-/// Removes what [`super::load`] has left. That is not worth a wait for the server's disk.
+/// Removes the stages of [`super::load`]. That is not worth a wait for the server's disk.
 const CLEAN: &str = "BEGIN; SET LOCAL synchronous_commit = off; DISCARD TEMP; COMMIT";
+
+/// Stages that a connection keeps for the next run: each is emptied by every COMMIT.
+const STAGES: usize = 4;
 
 /// Connections that no run uses now.
 static KEPT: LazyLock<Store<PgSession>> = LazyLock::new(Store::default);
@@ -90,24 +94,48 @@ impl Db {
 }
 
 /// A connection, set up as [`SESSION`] says.
-pub(super) struct PgSession(PgConnection);
+pub(super) struct PgSession {
+    connection: PgConnection,
+    stages: Vec<Stage>,
+}
+
+/// A temporary table that COPY loads into.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Stage {
+    /// Its columns and their types.
+    pub columns: String,
+    /// Whether the next run may find it there. Not with types that users can drop: it would be in
+    /// their way for as long as the connection waits.
+    pub lasts: bool,
+}
+
+impl Stage {
+    /// Its name, which stands for its columns.
+    pub(super) fn name(&self) -> String {
+        format!("pg_temp.goshift_stage_{:032x}", checksum(self.columns.as_bytes()))
+    }
+}
 
 #[async_trait]
 impl Session for PgSession {
     async fn connect(config: &ConnectionConfig) -> Result<Self> {
-        connect(config).await.map(Self)
+        Ok(Self { connection: connect(config).await?, stages: Vec::new() })
     }
 
     async fn prove(&mut self) -> Result<(), sqlx::Error> {
-        self.0.ping().await
+        self.connection.ping().await
     }
 
     async fn clean(&mut self) -> Result<(), sqlx::Error> {
-        self.0.execute(sqlx::raw_sql(CLEAN)).await.map(drop)
+        if self.stages.len() <= STAGES && self.stages.iter().all(|stage| stage.lasts) {
+            return Ok(());
+        }
+        self.stages.clear();
+        self.connection.execute(sqlx::raw_sql(CLEAN)).await.map(drop)
     }
 
     async fn close(self) -> Result<(), sqlx::Error> {
-        self.0.close().await
+        self.connection.close().await
     }
 }
 
@@ -126,7 +154,19 @@ impl Lane {
     }
 
     fn connection(&mut self) -> &mut PgConnection {
-        &mut self.lease.0
+        &mut self.lease.connection
+    }
+
+    /// Whether the connection has this stage.
+    pub(super) fn has_stage(&self, stage: &Stage) -> bool {
+        self.lease.stages.contains(stage)
+    }
+
+    /// The connection has this stage now, since a COMMIT.
+    pub(super) fn keep_stage(&mut self, stage: Stage) {
+        if !self.has_stage(&stage) {
+            self.lease.stages.push(stage);
+        }
     }
 
     /// Runs statements without parameters and returns the rows affected by all of them.
@@ -141,6 +181,16 @@ impl Lane {
     pub(super) async fn rows(&mut self, sql: String) -> Result<Vec<PgRow>> {
         let query = sqlx::raw_sql(AssertSqlSafe(without_nul(sql)?));
         let rows = self.connection().fetch_all(query).await;
+        rows.map_err(|cause| explain(error::from_sqlx(cause), &self.remedy))
+    }
+
+    /// Runs a query of ours with one value. Prepared once a connection: to plan a catalog query
+    /// costs the server several times what it costs to run it.
+    pub(super) async fn look_up<'q, T>(&mut self, sql: &'static str, value: T) -> Result<Vec<PgRow>>
+    where
+        T: 'q + sqlx::Encode<'q, sqlx::Postgres> + sqlx::Type<sqlx::Postgres>,
+    {
+        let rows = self.connection().fetch_all(sqlx::query(sql).bind(value)).await;
         rows.map_err(|cause| explain(error::from_sqlx(cause), &self.remedy))
     }
 
@@ -164,7 +214,7 @@ fn explain(error: Error, remedy: &Option<String>) -> Error {
 }
 
 /// The protocol ends a statement at the first NUL: a name with one would cut it short.
-fn without_nul(sql: String) -> Result<String> {
+pub(super) fn without_nul(sql: String) -> Result<String> {
     if sql.contains('\0') {
         return Err(Error::config("a name or a condition contains a NUL character")
             .with_remedy("remove it from the task"));

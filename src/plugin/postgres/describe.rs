@@ -5,7 +5,7 @@ use std::sync::Arc;
 use sqlx::Row;
 use sqlx::postgres::PgRow;
 
-use super::connect::{Db, Lane};
+use super::connect::{Db, Lane, without_nul};
 use super::{error, sql, types};
 use crate::error::{Context, Result};
 use crate::schema::{Column, Key, Schema, TableRef};
@@ -16,7 +16,7 @@ const TABLE: &str = "SELECT c.oid::bigint, n.nspname::text, c.relname::text, \
     CASE c.relkind WHEN 'v' THEN NULL WHEN 'p' THEN (SELECT sum(GREATEST(l.reltuples, 0)) \
     FROM pg_partition_tree(c.oid) p JOIN pg_class l ON l.oid = p.relid WHERE p.isleaf) \
     ELSE c.reltuples END::float8 FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace \
-    WHERE c.relkind IN ('r', 'p', 'v', 'f', 'm') AND c.oid = to_regclass(";
+    WHERE c.relkind IN ('r', 'p', 'v', 'f', 'm') AND c.oid = to_regclass($1)";
 
 /// One row a column. A domain is followed down to its base type, whose modifier is that of the
 /// domain next to it.
@@ -35,7 +35,8 @@ const COLUMNS: &str = "SELECT a.attnum::int4, a.attname::text, \
     SELECT t.oid, t.typname, t.typtype, t.typbasetype, t.typtypmod, chain.typtypmod \
     FROM chain JOIN pg_type t ON t.oid = chain.typbasetype WHERE chain.typtype = 'd') \
     SELECT * FROM chain WHERE typtype <> 'd') b \
-    WHERE a.attnum > 0 AND NOT a.attisdropped AND a.attrelid = ";
+    WHERE a.attnum > 0 AND NOT a.attisdropped AND a.attrelid = $1::oid \
+    ORDER BY a.attnum";
 
 /// Keys that hold at every moment and for every row: not deferrable, not partial, no expressions.
 const KEYS: &str = "SELECT c.relname::text, i.indisprimary, \
@@ -43,9 +44,8 @@ const KEYS: &str = "SELECT c.relname::text, i.indisprimary, \
     unnest(i.indkey::int2[]) WITH ORDINALITY k(attnum, place) WHERE k.place <= i.indnkeyatts) \
     FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid \
     WHERE i.indisunique AND i.indimmediate AND i.indisvalid AND NOT i.indisexclusion \
-    AND i.indpred IS NULL AND i.indexprs IS NULL AND i.indrelid = ";
-
-const KEYS_ORDER: &str = " ORDER BY i.indisprimary DESC, i.indnkeyatts, c.relname";
+    AND i.indpred IS NULL AND i.indexprs IS NULL AND i.indrelid = $1::oid \
+    ORDER BY i.indisprimary DESC, i.indnkeyatts, c.relname";
 
 impl Db {
     /// The table's shape under its full name, so that a search path can't change its meaning
@@ -60,8 +60,7 @@ impl Db {
 }
 
 async fn describe(lane: &mut Lane, table: &TableRef) -> Result<Option<Schema>> {
-    let name = sql::literal(&sql::table(table));
-    let rows = lane.rows(format!("{TABLE}{name})")).await?;
+    let rows = lane.look_up(TABLE, without_nul(sql::table(table))?).await?;
     let Some(row) = rows.first() else { return Ok(None) };
     let oid: i64 = get(row, 0)?;
     let table = TableRef { schema: Some(get(row, 1)?), name: get(row, 2)? };
@@ -69,12 +68,12 @@ async fn describe(lane: &mut Lane, table: &TableRef) -> Result<Option<Schema>> {
 
     let mut numbers = Vec::new();
     let mut columns = Vec::new();
-    for row in lane.rows(format!("{COLUMNS}{oid} ORDER BY a.attnum")).await? {
+    for row in lane.look_up(COLUMNS, oid).await? {
         numbers.push(get::<i32>(&row, 0)?);
         columns.push(column(&row)?);
     }
     let mut keys = Vec::new();
-    for row in lane.rows(format!("{KEYS}{oid}{KEYS_ORDER}")).await? {
+    for row in lane.look_up(KEYS, oid).await? {
         let attributes: Vec<i32> = get(&row, 2)?;
         let positions = attributes.iter().map(|a| numbers.iter().position(|n| n == a));
         // A key over a system column has no position.

@@ -2,9 +2,9 @@
 
 use sqlx::postgres::{PgConnection, PgCopyIn};
 
-use super::connect::{Db, Lane};
+use super::connect::{Db, Lane, Stage};
 use super::encode::Encoder;
-use super::{error, lock, sql};
+use super::{error, lock, sql, types};
 use crate::batch::{BatchReceiver, Payload, WireFormat};
 use crate::error::{Error, Result};
 use crate::plugin::{Receipt, WriteMode, WritePlan};
@@ -32,9 +32,10 @@ pub(super) async fn write_shard(
     mut input: BatchReceiver,
 ) -> Result<Receipt> {
     let mut lane = db.lane().await?;
+    let stage = stage(plan);
     let receipt = match plan.mode {
-        WriteMode::Upsert => upsert(&mut lane, plan, shard, &mut input).await?,
-        WriteMode::Insert => insert(&mut lane, plan, shard, &mut input).await?,
+        WriteMode::Upsert => upsert(&mut lane, plan, &stage, shard, &mut input).await?,
+        WriteMode::Insert => insert(&mut lane, plan, &stage, shard, &mut input).await?,
     };
     if receipt.already_done {
         lane.execute("ROLLBACK".to_owned()).await?;
@@ -43,6 +44,9 @@ pub(super) async fn write_shard(
     }
     crate::fault::point("shard.before_commit");
     lane.execute("COMMIT".to_owned()).await?;
+    if plan.mode == WriteMode::Upsert {
+        lane.keep_stage(stage);
+    }
     lane.release();
     Ok(receipt)
 }
@@ -51,14 +55,19 @@ pub(super) async fn write_shard(
 async fn upsert(
     lane: &mut Lane,
     plan: &WritePlan,
+    stage: &Stage,
     shard: u64,
     input: &mut BatchReceiver,
 ) -> Result<Receipt> {
-    let stage = stage(plan);
-    lane.execute(format!("{}; {}", begin(plan, shard), create_stage(plan))).await?;
-    let receipt = copy(lane, plan, &stage, input).await?;
+    let name = stage.name();
+    let mut begin = begin(plan, shard);
+    if !lane.has_stage(stage) {
+        begin = format!("{begin}; {}", create(stage));
+    }
+    lane.execute(begin).await?;
+    let receipt = copy(lane, plan, &name, input).await?;
     crate::fault::point("shard.fenced");
-    let affected = lane.execute(merge(plan, &stage)).await?;
+    let affected = lane.execute(merge(plan, &name)).await?;
     // DO NOTHING leaves out rows that are there already.
     if affected != receipt.rows && plan.key.len() < plan.columns.len() {
         return Err(lost_rows(receipt.rows, affected));
@@ -76,6 +85,7 @@ fn begin(plan: &WritePlan, shard: u64) -> String {
 async fn insert(
     lane: &mut Lane,
     plan: &WritePlan,
+    stage: &Stage,
     shard: u64,
     input: &mut BatchReceiver,
 ) -> Result<Receipt> {
@@ -86,8 +96,8 @@ async fn insert(
         plan.run_id
     );
     if lane.execute(mark).await? == 0 {
-        lane.execute(create_stage(plan)).await?;
-        let counted = copy(lane, plan, &stage(plan), input).await?;
+        lane.execute(create(stage)).await?;
+        let counted = copy(lane, plan, &stage.name(), input).await?;
         return Ok(Receipt { already_done: true, ..counted });
     }
     copy(lane, plan, &sql::table(&plan.schema.table), input).await
@@ -201,12 +211,8 @@ pub(super) fn marker_table(plan: &WritePlan) -> String {
     })
 }
 
-fn stage(plan: &WritePlan) -> String {
-    format!("pg_temp.goshift_stage_{}", plan.run_id.simple())
-}
-
 /// The stage has the target's types and NOT NULLs, so that COPY can tell the row at fault.
-fn create_stage(plan: &WritePlan) -> String {
+fn stage(plan: &WritePlan) -> Stage {
     let columns: Vec<_> = plan
         .target_columns()
         .map(|column| {
@@ -214,10 +220,17 @@ fn create_stage(plan: &WritePlan) -> String {
             format!("{} {}{not_null}", sql::ident(&column.name), column.native)
         })
         .collect();
+    Stage {
+        columns: columns.join(", "),
+        lasts: plan.target_columns().all(|column| types::has_stable_binary_form(&column.native)),
+    }
+}
+
+fn create(stage: &Stage) -> String {
     format!(
         "CREATE TEMP TABLE IF NOT EXISTS {} ({}) ON COMMIT DELETE ROWS",
-        stage(plan),
-        columns.join(", ")
+        stage.name(),
+        stage.columns
     )
 }
 

@@ -25,6 +25,8 @@ use super::{delivery, topology};
 pub(super) const PAUSE: Duration = Duration::from_secs(2);
 /// How long it may take to answer anything else.
 const ANSWER: Duration = Duration::from_secs(10);
+/// How long a count of what waits holds: an urgent message may stand back for so long.
+const COUNTED: Duration = Duration::from_millis(20);
 
 /// What the consumer asks of its background task.
 pub(super) enum Command {
@@ -53,6 +55,8 @@ pub(super) async fn run(
             queues: topology::task_queues(&dialer.config().prefix),
             shared: &shared,
             pushed: SelectAll::new(),
+            counts: Vec::new(),
+            counted: since,
         };
         let end = session.serve(&mut link, &mut commands).await;
         drop(session);
@@ -101,6 +105,9 @@ struct Session<'a> {
     shared: &'a Shared,
     /// The subscriptions; empty while not subscribed.
     pushed: SelectAll<BoxStream<'static, Pushed>>,
+    /// What waited in each queue, less what was fetched since.
+    counts: Vec<u32>,
+    counted: Instant,
 }
 
 impl Session<'_> {
@@ -151,14 +158,8 @@ impl Session<'_> {
         if !self.pushed.is_empty() || !self.shared.is_hungry() {
             return Ok(());
         }
-        let counts = in_time(topology::counts(&self.channel, &self.queues)).await?;
-        for (urgency, queue) in self.queues.iter().enumerate().filter(|(i, _)| counts[*i] > 0) {
-            let queue = queue.as_str().into();
-            let fetched = self.channel.basic_get(queue, BasicGetOptions::default());
-            if let Some(message) = in_time(fetched).await? {
-                self.hand_over(urgency, message.delivery);
-                return Ok(());
-            }
+        if self.fetch().await? {
+            return Ok(());
         }
         let subscriptions = try_join_all(self.queues.iter().enumerate().map(|(urgency, queue)| {
             self.channel.basic_consume(
@@ -174,6 +175,26 @@ impl Session<'_> {
             self.pushed.push(messages.chain(end).boxed());
         }
         Ok(())
+    }
+
+    /// Fetches one message, of the most urgent queue that has any; `false` when all are empty.
+    async fn fetch(&mut self) -> Result<bool, String> {
+        if self.counted.elapsed() >= COUNTED || self.counts.iter().all(|&count| count == 0) {
+            self.counts = in_time(topology::counts(&self.channel, &self.queues)).await?;
+            self.counted = Instant::now();
+        }
+        while let Some(urgency) = self.counts.iter().position(|&count| count > 0) {
+            let queue = self.queues[urgency].as_str().into();
+            let fetched = self.channel.basic_get(queue, BasicGetOptions::default());
+            if let Some(message) = in_time(fetched).await? {
+                self.counts[urgency] -= 1;
+                self.hand_over(urgency, message.delivery);
+                return Ok(true);
+            }
+            // Others were faster.
+            self.counts[urgency] = 0;
+        }
+        Ok(false)
     }
 
     /// Ends the subscriptions and gives back what was not handed out.
