@@ -5,6 +5,7 @@
 #[path = "../suite/support/mod.rs"]
 mod support;
 
+mod epochs;
 mod fencing;
 mod scene;
 mod sharing;

@@ -2,6 +2,9 @@
 
 use std::future::Future;
 
+use serde_json::Value;
+
+use crate::support::proxy::Proxy;
 use crate::support::{ENGINES, Site, Worker, eventually, text};
 
 /// Rows of the source; ten shards of them.
@@ -58,6 +61,70 @@ impl Scene {
         let run = self.site.submitted(&["5"]).remove(0);
         died(worker).await;
         run
+    }
+
+    /// Copies by one lane: from the eighth shard on, when all are cut and in the ledger, a worker
+    /// that stops at a point has nothing else under way.
+    pub async fn single_file(self) -> Self {
+        let params = r#"{"read_batch": 100, "worker_num": 1}"#;
+        let set = format!("UPDATE task_def_sync_manager SET params = '{params}' WHERE id = 5");
+        self.site.tasks(&set).await;
+        self
+    }
+
+    /// A worker on a machine that is about to be suspended, whose clocks stand still meanwhile: once
+    /// it [`Scene::oversleeps`] it believes in its lease when it wakes. It reaches the task database
+    /// by the proxy only.
+    pub async fn sleeper(&mut self, fault: &str) -> (Worker, Proxy) {
+        let connection = self.site.connection(self.site.task_engine);
+        let part = |key: &str| connection[key].as_str().unwrap().to_owned();
+        let proxy = Proxy::start(format!("{}:{}", part("host"), part("port"))).await;
+        let mut awake = Value::Null;
+        self.site.configure(|config| {
+            awake = config.clone();
+            config["task_meta"]["host"] = "127.0.0.1".into();
+            config["task_meta"]["port"] = proxy.port.into();
+            config["worker"]["lease"] = "20s".into();
+        });
+        let worker = self.site.faulty_worker("paused", &[], fault);
+        eventually("it has read its configuration", || async { worker.log().contains("consume") })
+            .await;
+        self.site.configure(|config| *config = awake);
+        (worker, proxy)
+    }
+
+    /// The ledger's clock goes on while a sleeper is stopped: its lease ends there. Nor will the
+    /// task database answer it when it wakes, before it has tried to commit.
+    pub async fn oversleeps(&self, sleeper: &Worker, ledger: &Proxy) {
+        stopped(sleeper).await;
+        ledger.freeze();
+        for sql in [
+            "UPDATE goshift_run SET lease_until = '2000-01-01 00:00:00' \
+             WHERE state = 'running' AND worker LIKE 'paused%'",
+            "UPDATE goshift_participant SET lease_until = '2000-01-01 00:00:00' \
+             WHERE state = 'active' AND worker LIKE 'paused%'",
+        ] {
+            self.site.tasks(sql).await;
+        }
+    }
+
+    /// A sleeper wakes. The task database answers it again once its rows were refused, or have
+    /// landed, or it has given up for another reason.
+    pub async fn wakes(&self, sleeper: &Worker, ledger: &Proxy) {
+        sleeper.signal("CONT");
+        let refused = ["trying the shard again", "trying again", "let go", "left: "];
+        eventually("it tries to commit", || async {
+            let log = sleeper.log();
+            refused.iter().any(|said| log.contains(said)) || self.stale_rows().await > 0
+        })
+        .await;
+        ledger.restore();
+    }
+
+    /// Rows in the target from before all names in the source became `newer …`.
+    pub async fn stale_rows(&self) -> i64 {
+        let stale = "SELECT CAST(COUNT(*) AS CHAR(9)) FROM target WHERE name NOT LIKE 'newer %'";
+        self.site.rows(self.target, stale).await[0][0].trim().parse().unwrap()
     }
 
     /// A sound worker brings the run to its end; nothing is lost, doubled or changed, one
@@ -117,7 +184,8 @@ pub async fn stopped(worker: &Worker) {
     .await;
 }
 
-fn is_stopped(pid: u32) -> bool {
+/// Whether a process is stopped by a signal.
+pub fn is_stopped(pid: u32) -> bool {
     let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
     stat.rsplit(')').next().is_some_and(|rest| rest.trim_start().starts_with('T'))
 }

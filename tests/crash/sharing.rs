@@ -1,6 +1,6 @@
 //! Runs that several workers share: the death of one costs only the shards that it held.
 
-use crate::scene::{Scene, died, stopped};
+use crate::scene::{Scene, died};
 use crate::support::{Site, eventually};
 
 /// Slow enough, and large enough, that others join.
@@ -112,22 +112,22 @@ async fn an_owner_s_death_leaves_the_participants_shards_alone() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_paused_participant_s_shard_is_done_by_another_and_does_not_land_twice() {
     for engine in ["mysql", "postgres"] {
-        let scene = large(engine).await;
+        let mut scene = large(engine).await;
         let owner = scene.site.worker("owner", &[]);
+        eventually("the owner listens", || async { owner.log().contains("consume") }).await;
         let run = scene.site.submitted(&["5"]).remove(0);
         scene.site.wait_for(&run, "running").await;
-        let paused = scene.site.faulty_worker("paused", &[], "shard.fenced=stop@1");
-        stopped(&paused).await;
+        let (paused, ledger) = scene.sleeper("shard.fenced=stop@3").await;
+        scene.oversleeps(&paused, &ledger).await;
         scene.site.wait_for(&run, "succeeded").await;
         assert_eq!(participants(&scene.site, "lost").await, 1, "{engine}");
         scene.site.my("UPDATE source SET name = CONCAT('newer ', id)").await;
         let again = scene.site.submitted(&["5"]).remove(0);
         scene.site.wait_for(&again, "succeeded").await;
-        paused.signal("CONT");
+        scene.wakes(&paused, &ledger).await;
         let gave_up = || async { ["let go", "left: "].iter().any(|w| paused.log().contains(w)) };
         eventually("it gives up", gave_up).await;
-        let old = "SELECT CAST(COUNT(*) AS CHAR(9)) FROM target WHERE name NOT LIKE 'newer %'";
-        assert_eq!(scene.site.rows(scene.target, old).await[0][0].trim(), "0", "{engine}");
+        assert_eq!(scene.stale_rows().await, 0, "{engine}: stale rows landed");
         drop((paused, owner));
         scene.site.remove().await;
     }

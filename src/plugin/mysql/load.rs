@@ -1,0 +1,295 @@
+//! Writes one shard by LOAD DATA LOCAL INFILE, from memory, in one transaction.
+//!
+//! With LOCAL the server turns errors into warnings, skips rows whose key is there, and takes the
+//! part of a broken stream that has arrived. So a load counts only if every row of it was taken
+//! without a warning; otherwise its transaction is rolled back and the shard is written by
+//! statements, which say what is wrong.
+
+use std::io;
+use std::time::Duration;
+
+use bytes::Bytes;
+use futures::StreamExt;
+use mysql_async::Conn;
+use mysql_async::prelude::Queryable;
+use tokio::sync::mpsc;
+use tokio_stream::wrappers::ReceiverStream;
+
+use super::connect::Database;
+use super::encode::Encoder;
+use super::loader::LoadSession;
+use super::writer::marker;
+use super::{failure, lock, sql};
+use crate::batch::{BatchReceiver, Payload};
+use crate::error::{Error, Result};
+use crate::plugin::reuse::{Connections, Lease};
+use crate::plugin::{Receipt, WriteMode, WritePlan};
+
+/// Encoded bytes that are worth a packet to the server.
+const CHUNK_BYTES: usize = 256 * 1024;
+/// Bytes after which a load is ended and another begun in the same transaction: what is wrong with
+/// a row shows at the end of a load.
+const STATEMENT_BYTES: u64 = 32 * 1024 * 1024;
+/// A load whose reader has nothing to send for so long is ended: the server would take the silence
+/// for a process that is gone.
+const SIGN_OF_LIFE: Duration = Duration::from_secs(5);
+
+/// Writes a shard and returns after its COMMIT. Dropped before that, the connection is closed and
+/// the server rolls back.
+pub(super) async fn write_shard(
+    db: &Database,
+    connections: &Connections<LoadSession>,
+    plan: &WritePlan,
+    shard: u64,
+    mut input: BatchReceiver,
+) -> Result<Receipt> {
+    let mut next = input.next().await?;
+    let lease = connections.lease().await?;
+    let mut load = Load { db, plan, lease, receipt: Receipt::default() };
+    let lock = load.begin(shard).await?;
+    if plan.mode == WriteMode::Insert && !load.mark(shard).await? {
+        while let Some(payload) = next {
+            load.receipt.rows += rows(&payload)?.rows() as u64;
+            next = input.next().await?;
+        }
+        return Ok(Receipt { already_done: true, ..load.receipt });
+    }
+    while next.is_some() {
+        next = load.statement(next, &mut input).await?;
+    }
+    crate::fault::point("shard.fenced");
+    crate::fault::point("shard.before_commit");
+    load.run(&format!("COMMIT; DO RELEASE_LOCK('{lock}')")).await?;
+    load.lease.keep();
+    Ok(load.receipt)
+}
+
+fn rows(payload: &Payload) -> Result<&crate::batch::Batch> {
+    match payload {
+        Payload::Rows(batch) => Ok(batch),
+        Payload::Raw(_) => Err(Error::internal("MySQL was sent a format it did not accept")),
+    }
+}
+
+struct Load<'a> {
+    db: &'a Database,
+    plan: &'a WritePlan,
+    lease: Lease<LoadSession>,
+    receipt: Receipt,
+}
+
+impl Load<'_> {
+    fn conn(&mut self) -> &mut Conn {
+        &mut self.lease.0
+    }
+
+    fn failure(&self, error: mysql_async::Error) -> Error {
+        self.db.load_failure(&format!("loading {}", self.plan.schema.table), error)
+    }
+
+    async fn run(&mut self, statements: &str) -> Result<()> {
+        let done = self.conn().query_drop(statements).await;
+        done.map_err(|error| self.failure(error))
+    }
+
+    /// Begins the transaction behind the shard's lock; returns the lock's name.
+    async fn begin(&mut self, shard: u64) -> Result<String> {
+        let lock = lock::name(self.plan.run_id, shard);
+        let begin = format!(
+            "SET SESSION wait_timeout = 20; SELECT GET_LOCK('{lock}', 0); START TRANSACTION"
+        );
+        // The first statement has no rows: the lock's answer is in the second set.
+        let mut answers = match self.conn().query_iter(begin).await {
+            Ok(answers) => answers,
+            Err(error) => return Err(self.failure(error)),
+        };
+        let mut got = None;
+        while !answers.is_empty() {
+            match answers.collect::<Option<i64>>().await {
+                Ok(values) => got = values.into_iter().next().flatten().or(got),
+                Err(error) => return Err(self.failure(error)),
+            }
+        }
+        if got == Some(1) {
+            return Ok(lock);
+        }
+        let mut killer = self.db.lease().await?;
+        lock::end_holders(self.db, &mut killer, std::slice::from_ref(&lock)).await?;
+        killer.keep();
+        let again = format!("SELECT GET_LOCK('{lock}', {})", lock::PATIENCE.as_secs());
+        match self.conn().query_first::<Option<i64>, _>(again).await {
+            Ok(got) if got.flatten() == Some(1) => Ok(lock),
+            Ok(_) => Err(lock::still_held()),
+            Err(error) => Err(self.failure(error)),
+        }
+    }
+
+    /// Writes the shard's marker; `false` if it is there already.
+    async fn mark(&mut self, shard: u64) -> Result<bool> {
+        let mark = format!(
+            "INSERT IGNORE INTO {} (run_id, shard) VALUES ('{}', {shard})",
+            marker(self.plan),
+            self.plan.run_id
+        );
+        self.run(&mark).await?;
+        Ok(self.conn().affected_rows() == 1)
+    }
+
+    /// One LOAD DATA, of `next` and what follows it. Returns what comes after.
+    async fn statement(
+        &mut self,
+        next: Option<Payload>,
+        input: &mut BatchReceiver,
+    ) -> Result<Option<Payload>> {
+        let (chunks, stream) = mpsc::channel::<io::Result<Bytes>>(2);
+        let encoder = Encoder::new(self.plan);
+        let statement = format!(
+            "LOAD DATA LOCAL INFILE 'goshift' INTO TABLE {} CHARACTER SET utf8mb4 \
+             FIELDS TERMINATED BY '\\t' ESCAPED BY '\\\\' LINES TERMINATED BY '\\n' {}",
+            sql::table(&self.plan.schema.table),
+            encoder.load_columns(self.plan)
+        );
+        let plan = self.plan;
+        let conn = self.conn();
+        conn.set_infile_handler(async move { Ok(ReceiverStream::new(stream).boxed()) });
+        let feed = Feed { plan, encoder, chunks, buffer: Vec::new(), rows: 0, bytes: 0 };
+        let (loaded, fed) = tokio::join!(conn.query_drop(statement), feed.run(next, input));
+        let (taken, warnings) = (conn.affected_rows(), conn.get_warnings());
+        let fed = match (loaded, fed) {
+            // The feed's own error broke the stream.
+            (_, Err(Stop::Failed(error))) => return Err(error),
+            (Ok(()), Ok(fed)) => fed,
+            (Ok(()), Err(Stop::NotTaken)) => {
+                return Err(Error::internal("a load ended before its rows"));
+            }
+            (Err(error), _) => return Err(self.give_up(error)),
+        };
+        if taken != fed.rows || warnings > 0 {
+            let why = format!("{taken} of {} rows were taken, {warnings} warnings", fed.rows);
+            return Err(self.fall_back(&why));
+        }
+        self.receipt.rows += fed.rows;
+        self.receipt.bytes += fed.bytes;
+        match fed.next {
+            Some(next) => Ok(next),
+            None => self.wait(input).await,
+        }
+    }
+
+    /// The next payload of a reader that is slow to find any, while the server hears from us.
+    async fn wait(&mut self, input: &mut BatchReceiver) -> Result<Option<Payload>> {
+        loop {
+            self.run("DO 0").await?;
+            if let Some(next) = input.next_within(SIGN_OF_LIFE).await? {
+                return Ok(next);
+            }
+        }
+    }
+
+    /// The server refused the load as a whole.
+    fn give_up(&self, error: mysql_async::Error) -> Error {
+        let failure = self.failure(error);
+        if failure.is_transient() { failure } else { self.fall_back(&failure.to_string()) }
+    }
+
+    /// Other rows hold keys of this run, or some value needs a closer look: statements do both.
+    fn fall_back(&self, why: &str) -> Error {
+        let table = &self.plan.schema.table;
+        if self.plan.path.fall_back() {
+            Error::transient(format!("LOAD DATA into {table} does not do ({why}): by statements"))
+        } else {
+            Error::permanent(format!("LOAD DATA into {table} failed: {why}"))
+        }
+    }
+}
+
+/// Why the rows of a load end early.
+enum Stop {
+    Failed(Error),
+    /// The server has ended the load by itself: it says why.
+    NotTaken,
+}
+
+impl From<Error> for Stop {
+    fn from(error: Error) -> Self {
+        Stop::Failed(error)
+    }
+}
+
+/// What a load has sent.
+struct Fed {
+    rows: u64,
+    bytes: u64,
+    /// What comes behind it; `None` if the reader has been silent for a while.
+    next: Option<Option<Payload>>,
+}
+
+/// The rows of one load on their way to the driver.
+struct Feed<'p> {
+    plan: &'p WritePlan,
+    encoder: Encoder,
+    chunks: mpsc::Sender<io::Result<Bytes>>,
+    buffer: Vec<u8>,
+    rows: u64,
+    bytes: u64,
+}
+
+impl Feed<'_> {
+    async fn run(mut self, next: Option<Payload>, input: &mut BatchReceiver) -> Result<Fed, Stop> {
+        let sent = self.send_all(next, input).await;
+        if let Err(Stop::Failed(_)) = &sent {
+            // Only fails when the load has ended by itself.
+            self.chunks.send(Err(io::Error::other("the rows ended early"))).await.ok();
+        }
+        let next = sent?;
+        Ok(Fed { rows: self.rows, bytes: self.bytes, next })
+    }
+
+    async fn send_all(
+        &mut self,
+        mut next: Option<Payload>,
+        input: &mut BatchReceiver,
+    ) -> Result<Option<Option<Payload>>, Stop> {
+        while let Some(payload) = next {
+            let batch = rows(&payload)?;
+            for row in 0..batch.rows() {
+                self.encoder.push_line(&mut self.buffer, self.plan, batch, row)?;
+                if self.buffer.len() >= CHUNK_BYTES {
+                    self.send().await?;
+                }
+            }
+            self.rows += batch.rows() as u64;
+            self.bytes += batch.bytes() as u64;
+            drop(payload);
+            if input.is_paced() || self.bytes >= STATEMENT_BYTES {
+                self.send().await?;
+                return Ok(Some(input.next().await?));
+            }
+            input.beat();
+            match input.next_within(SIGN_OF_LIFE).await? {
+                Some(following) => next = following,
+                None => {
+                    self.send().await?;
+                    return Ok(None);
+                }
+            }
+        }
+        self.send().await?;
+        Ok(Some(None))
+    }
+
+    async fn send(&mut self) -> Result<(), Stop> {
+        let next = Vec::with_capacity(self.buffer.len().min(CHUNK_BYTES) + CHUNK_BYTES / 4);
+        let full = std::mem::replace(&mut self.buffer, next);
+        if std::str::from_utf8(&full).is_err() {
+            let table = &self.plan.schema.table;
+            return Err(Stop::Failed(failure::not_utf8(&format!("loading {table}"))));
+        }
+        let mut full = Bytes::from(full);
+        while !full.is_empty() {
+            let chunk = full.split_to(full.len().min(CHUNK_BYTES));
+            self.chunks.send(Ok(chunk)).await.map_err(|_| Stop::NotTaken)?;
+        }
+        Ok(())
+    }
+}
