@@ -396,7 +396,7 @@ mod tests {
 
     #[tokio::test]
     async fn behind_a_closed_fence_there_is_no_end() {
-        let fence = Fence::until(std::time::Instant::now());
+        let fence = Fence::until(crate::fence::Moment::now());
         let (sender, mut receiver) = fenced_channel(1, fence, Pulse::default());
         sender.finish().await.unwrap();
         assert_eq!(receiver.next().await.unwrap_err().kind(), Kind::LeaseLost);

@@ -1,18 +1,47 @@
 //! Two small clocks that a run's parts share: how long its lease is surely good, and when a shard
 //! last moved.
 
+use std::ops::Add;
 use std::sync::Arc;
-use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-/// Milliseconds on this process's monotonic clock.
-fn millis(at: Instant) -> u64 {
-    static START: OnceLock<Instant> = OnceLock::new();
-    // An hour of room, so that instants from before the first call count too.
-    let start = *START.get_or_init(Instant::now);
-    let hour = Duration::from_secs(3600);
-    (at + hour).saturating_duration_since(start).as_millis() as u64
+/// An instant on a clock that goes on while the machine is suspended, as leases do. (Where the
+/// system has no such clock, [`std::time::Instant`]'s.)
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Moment(Duration);
+
+impl Moment {
+    /// This one.
+    #[cfg(target_os = "linux")]
+    pub fn now() -> Self {
+        let now = rustix::time::clock_gettime(rustix::time::ClockId::Boottime);
+        Self(Duration::new(now.tv_sec.max(0) as u64, now.tv_nsec.max(0) as u32))
+    }
+
+    /// This one.
+    #[cfg(not(target_os = "linux"))]
+    pub fn now() -> Self {
+        static START: std::sync::OnceLock<std::time::Instant> = std::sync::OnceLock::new();
+        Self(START.get_or_init(std::time::Instant::now).elapsed())
+    }
+
+    /// Time from an earlier moment to this one; nothing if it is later.
+    pub fn since(self, earlier: Self) -> Duration {
+        self.0.saturating_sub(earlier.0)
+    }
+
+    fn millis(self) -> u64 {
+        self.0.as_millis() as u64
+    }
+}
+
+impl Add<Duration> for Moment {
+    type Output = Self;
+
+    fn add(self, later: Duration) -> Self {
+        Self(self.0 + later)
+    }
 }
 
 /// Open for as long as the lease is surely good. Whoever is about to commit looks at it, so that a
@@ -22,8 +51,8 @@ pub struct Fence(Arc<AtomicU64>);
 
 impl Fence {
     /// Open until then.
-    pub fn until(at: Instant) -> Self {
-        Self(Arc::new(AtomicU64::new(millis(at))))
+    pub fn until(at: Moment) -> Self {
+        Self(Arc::new(AtomicU64::new(at.millis())))
     }
 
     /// Never closed: for reading without a claim.
@@ -32,13 +61,13 @@ impl Fence {
     }
 
     /// The lease was renewed: open until then.
-    pub fn extend(&self, at: Instant) {
-        self.0.store(millis(at), Ordering::SeqCst);
+    pub fn extend(&self, at: Moment) {
+        self.0.store(at.millis(), Ordering::SeqCst);
     }
 
     /// Whether the lease is surely good now.
     pub fn is_open(&self) -> bool {
-        millis(Instant::now()) < self.0.load(Ordering::SeqCst)
+        Moment::now().millis() < self.0.load(Ordering::SeqCst)
     }
 }
 
@@ -48,19 +77,19 @@ pub struct Pulse(Arc<AtomicU64>);
 
 impl Default for Pulse {
     fn default() -> Self {
-        Self(Arc::new(AtomicU64::new(millis(Instant::now()))))
+        Self(Arc::new(AtomicU64::new(Moment::now().millis())))
     }
 }
 
 impl Pulse {
     /// Something moved.
     pub fn beat(&self) {
-        self.0.store(millis(Instant::now()), Ordering::Relaxed);
+        self.0.store(Moment::now().millis(), Ordering::Relaxed);
     }
 
     /// Time since something moved.
     pub fn silence(&self) -> Duration {
         let last = self.0.load(Ordering::Relaxed);
-        Duration::from_millis(millis(Instant::now()).saturating_sub(last))
+        Duration::from_millis(Moment::now().millis().saturating_sub(last))
     }
 }

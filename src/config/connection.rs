@@ -111,6 +111,9 @@ pub struct ConnectionConfig {
     pub max_replay_lag: Option<Duration>,
     /// `host:port` of the replica that is asked for its lag (MySQL).
     pub replica: Option<String>,
+    /// `false`: as a target, never load by LOAD DATA LOCAL INFILE (MySQL).
+    #[serde(deserialize_with = "super::keys::truth_or_text")]
+    pub local_infile: Option<bool>,
 }
 
 impl KnownKeys for ConnectionConfig {
@@ -136,6 +139,7 @@ impl KnownKeys for ConnectionConfig {
         "max_active_sessions",
         "max_replay_lag",
         "replica",
+        "local_infile",
     ];
 }
 
@@ -163,6 +167,7 @@ impl ConnectionConfig {
             "max_active_sessions" => self.max_active_sessions.is_some(),
             "max_replay_lag" => self.max_replay_lag.is_some(),
             "replica" => self.replica.is_some(),
+            "local_infile" => self.local_infile.is_some(),
             _ => false,
         };
         match keys.iter().find(set) {

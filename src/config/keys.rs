@@ -72,6 +72,20 @@ where
         .map_err(|_| serde::de::Error::custom(format!("\"{text}\" is not a number in range")))
 }
 
+/// Reads `true` or `false` that may be written as text, as [`number_or_text`].
+///
+/// # Errors
+/// When it is neither.
+pub fn truth_or_text<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<bool>, D::Error> {
+    match Option::<Value>::deserialize(deserializer)? {
+        None | Some(Value::Null) => Ok(None),
+        Some(Value::Bool(truth)) => Ok(Some(truth)),
+        Some(Value::String(text)) if text.trim() == "true" => Ok(Some(true)),
+        Some(Value::String(text)) if text.trim() == "false" => Ok(Some(false)),
+        Some(other) => Err(serde::de::Error::custom(format!("{other} is neither true nor false"))),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -1,7 +1,7 @@
 //! Claiming and renewing runs. A claim is a compare-and-set that raises the epoch; every
 //! later write for the run must carry that epoch.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use sqlx::any::AnyRow;
 use sqlx::{Any, Transaction};
@@ -11,6 +11,7 @@ use super::ending::{Step, lease_lost};
 use super::{Attempt, Ledger, RunLimits, Standing, State, get};
 use crate::error::Result;
 use crate::event::Priority;
+use crate::fence::Moment;
 
 /// What a claim is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -50,7 +51,7 @@ pub struct Claim {
     pub lost_holder: bool,
     /// When the claim was sent, on this process's clock: the lease ends no earlier than a lease's
     /// length after that.
-    pub claimed_at: Instant,
+    pub claimed_at: Moment,
 }
 
 /// What became of a wish to claim.
@@ -112,7 +113,7 @@ impl Ledger {
         limits: &RunLimits,
         heeds_pauses: bool,
     ) -> Result<ClaimOutcome, Attempt> {
-        let claimed_at = Instant::now();
+        let claimed_at = Moment::now();
         let mut tx = self.begin().await?;
         let row = self.claimable(&mut tx, run_id).await?;
         let Some(row) = row else { return Ok(ClaimOutcome::Unknown) };
@@ -269,6 +270,6 @@ fn read_claim(
         role: Role::Owner,
         cancel_requested: get::<i64>(row, "cancel_requested")? != 0,
         lost_holder: rescued || get::<i64>(row, "lost_holders")? != 0,
-        claimed_at: Instant::now(),
+        claimed_at: Moment::now(),
     })
 }

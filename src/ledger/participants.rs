@@ -2,7 +2,7 @@
 //! some of its shards. A participant has an epoch and a lease of its own, so that its death, or the
 //! owner's, costs only the shards that it held.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use sqlx::any::AnyRow;
 use sqlx::{Any, Transaction};
@@ -13,6 +13,7 @@ use super::ending::lease_lost;
 use super::{Attempt, Due, Ledger, State, get};
 use crate::error::Result;
 use crate::event::Priority;
+use crate::fence::Moment;
 
 /// Participants that may die in a run before nobody joins it any more: a shard that kills whoever
 /// takes it must not take the fleet down.
@@ -139,7 +140,7 @@ impl Ledger {
         worker: &str,
         lease: Duration,
     ) -> Result<Option<Claim>, Attempt> {
-        let claimed_at = Instant::now();
+        let claimed_at = Moment::now();
         let mut tx = self.begin().await?;
         let row = self
             .query(&format!(

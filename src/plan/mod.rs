@@ -9,6 +9,7 @@ use uuid::Uuid;
 
 use crate::checksum::checksum;
 use crate::error::{Context, Error, Result};
+use crate::plugin::path::{ChosenPath, WritePath};
 use crate::plugin::{
     ColumnPair, NewTable, ReadPlan, Reader, WriteColumn, WriteMode, WritePlan, Writer,
 };
@@ -17,6 +18,7 @@ use crate::task::TaskMeta;
 
 pub mod check;
 mod columns;
+pub mod sizing;
 pub mod split;
 
 /// Lanes of a task that names no `worker_num`.
@@ -99,7 +101,7 @@ impl Planner<'_> {
             shard_rows: self.shard_rows(&mut notes),
             format,
         };
-        let write = WritePlan {
+        let mut write = WritePlan {
             columns: pairs
                 .iter()
                 .map(|pair| WriteColumn {
@@ -114,10 +116,12 @@ impl Planner<'_> {
             schema: target,
             key: if mode == WriteMode::Upsert { key } else { Vec::new() },
             mode,
+            path: ChosenPath::only(WritePath::Statements),
             statement_rows: params.write_batch.unwrap_or(DEFAULT_WRITE_BATCH),
             format,
             run_id: self.run_id,
         };
+        write.path = self.writer.choose_path(&write, creates_target).await?;
         Ok(Plan {
             read: Arc::new(read),
             write: Arc::new(write),

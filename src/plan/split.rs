@@ -26,11 +26,16 @@ impl Cursor {
         }
     }
 
-    /// Cuts the next shard and moves on. `None` at the end.
+    /// Cuts the next shard of so many rows and moves on. `None` at the end.
     ///
     /// # Errors
     /// What the reader's query meets; the list is never cut short in silence.
-    pub async fn next(&mut self, reader: &dyn Reader, plan: &ReadPlan) -> Result<Option<KeyRange>> {
+    pub async fn next(
+        &mut self,
+        reader: &dyn Reader,
+        plan: &ReadPlan,
+        rows: u64,
+    ) -> Result<Option<KeyRange>> {
         let after = match self {
             Cursor::End => return Ok(None),
             Cursor::Start if plan.split.is_empty() => {
@@ -46,7 +51,7 @@ impl Cursor {
             Cursor::Start | Cursor::AfterNulls => None,
             Cursor::After(bound) => Some(bound.clone()),
         };
-        let to = reader.cut(plan, after.as_ref()).await?;
+        let to = reader.cut(plan, after.as_ref(), rows).await?;
         let range = KeyRange::Between { after, to };
         *self = Cursor::behind(&range);
         Ok(Some(range))

@@ -13,9 +13,11 @@ use crate::batch::{BatchReceiver, BatchSender, WireFormat};
 use crate::config::connection::ConnectionConfig;
 use crate::error::{Error, Result};
 use crate::plan::check::Check;
+use crate::plugin::path::ChosenPath;
 use crate::schema::{Column, LogicalType, Schema, TableRef};
 
 pub mod mysql;
+pub mod path;
 pub mod postgres;
 mod reuse;
 pub mod sqlite;
@@ -102,7 +104,7 @@ pub struct ReadPlan {
     pub split: Vec<usize>,
     /// The task's `where`, a condition in the source's own SQL.
     pub filter: Option<String>,
-    /// Rows a shard should have (`read_batch`).
+    /// Rows that a shard has at first (`read_batch`, see [`crate::plan::sizing`]).
     pub shard_rows: u64,
     /// What the writer gets.
     pub format: WireFormat,
@@ -154,8 +156,10 @@ pub struct WritePlan {
     /// The target key that decides "the same row", positions in `columns`; empty with
     /// [`WriteMode::Insert`].
     pub key: Vec<usize>,
-    /// How rows get in.
+    /// What a row does that is there already.
     pub mode: WriteMode,
+    /// How rows get in.
+    pub path: ChosenPath,
     /// Rows a statement (`write_batch`).
     pub statement_rows: usize,
     /// What the reader sends.
@@ -213,10 +217,11 @@ pub trait Reader: Send + Sync {
     /// order. [`WireFormat::Canonical`] is always among them.
     fn offers(&self, pairs: &[ColumnPair<'_>]) -> Vec<WireFormat>;
 
-    /// The key of the row that ends the next shard: the `shard_rows`-th row after `after` in key
+    /// The key of the row that ends the next shard: the `rows`-th row after `after` in key
     /// order, picked by the database. `None` when fewer rows than that are left; the rest is then
     /// one open shard. Called only with a split key.
-    async fn cut(&self, plan: &ReadPlan, after: Option<&Bound>) -> Result<Option<Bound>>;
+    async fn cut(&self, plan: &ReadPlan, after: Option<&Bound>, rows: u64)
+    -> Result<Option<Bound>>;
 
     /// Streams a shard and ends it with `out.finish()`.
     async fn read(&self, plan: &ReadPlan, range: &KeyRange, out: BatchSender) -> Result<()>;
@@ -235,6 +240,10 @@ pub trait Writer: Send + Sync {
 
     /// The formats this writer can take for these columns.
     fn accepts(&self, pairs: &[ColumnPair<'_>]) -> Vec<WireFormat>;
+
+    /// The fastest way in that is safe, and what to do when it turns out not to work. Looks into
+    /// the target, unless `is_new` says that it was only now created, or is going to be.
+    async fn choose_path(&self, plan: &WritePlan, is_new: bool) -> Result<ChosenPath>;
 
     /// Whether the table has no row.
     async fn is_empty(&self, table: &TableRef) -> Result<bool>;

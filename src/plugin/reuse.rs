@@ -28,6 +28,9 @@ const FRESH: Duration = Duration::from_secs(1);
 /// Connections kept for one login.
 const KEPT: usize = 32;
 
+/// What went wrong with a connection that is not in use: it is closed, whatever it was.
+pub(super) type Trouble = Box<dyn std::error::Error + Send + Sync>;
+
 /// An engine's connection, set up for work.
 #[async_trait]
 pub(super) trait Session: Send + Sized + 'static {
@@ -35,13 +38,13 @@ pub(super) trait Session: Send + Sized + 'static {
     async fn connect(config: &ConnectionConfig) -> Result<Self>;
 
     /// Shows that the server still answers.
-    async fn prove(&mut self) -> Result<(), sqlx::Error>;
+    async fn prove(&mut self) -> Result<(), Trouble>;
 
     /// Removes what a run has left in the session.
-    async fn clean(&mut self) -> Result<(), sqlx::Error>;
+    async fn clean(&mut self) -> Result<(), Trouble>;
 
     /// Takes leave of the server.
-    async fn close(self) -> Result<(), sqlx::Error>;
+    async fn close(self) -> Result<(), Trouble>;
 }
 
 /// The connections of an engine that no run uses now. One a process and engine.

@@ -7,6 +7,7 @@ use tokio::task::JoinSet;
 use super::lanes::{Lanes, Task, Work};
 use crate::error::{Error, Result};
 use crate::ledger::{Cut, Halt, Holder, PlanNote, Role, StoredShards};
+use crate::plan::sizing::Sizing;
 use crate::plan::split::Cursor;
 use crate::plugin::KeyRange;
 
@@ -141,8 +142,12 @@ struct Cutter<'a> {
     cursor: Cursor,
     next: u64,
     group: usize,
-    /// Shards cut by this attempt.
+    /// Shards cut by this attempt, and their rows.
     cut: usize,
+    rows: u64,
+    /// Rows of earlier attempts, whose bytes are not known.
+    resumed: u64,
+    sizing: Sizing,
     /// What the shards are cut for, until the ledger knows it.
     note: Option<PlanNote>,
 }
@@ -156,7 +161,23 @@ impl<'a> Cutter<'a> {
             Some((_, range)) => Cursor::behind(range),
             None => Cursor::Start,
         };
-        Self { work, cursor, next, group: 1, cut: 0, note: stored.note }
+        let sizing = Sizing {
+            batch: work.route.plan.read.shard_rows,
+            lanes: work.route.plan.all_lanes as u64,
+            estimate: work.route.plan.read.schema.estimated_rows,
+            is_paced: work.limits.throttle.is_limited(),
+        };
+        Self {
+            work,
+            cursor,
+            next,
+            group: 1,
+            cut: 0,
+            rows: stored.rows_done,
+            resumed: stored.rows_done,
+            sizing,
+            note: stored.note,
+        }
     }
 
     fn is_done(&self) -> bool {
@@ -192,7 +213,11 @@ impl<'a> Cutter<'a> {
     async fn cut_one(&mut self) -> Result<Option<KeyRange>> {
         let route = &self.work.route;
         let stall = self.work.limits.stall;
-        let cutting = self.cursor.next(route.reader.as_ref(), &route.plan.read);
+        let progress = self.work.progress;
+        let here = progress.rows().saturating_sub(self.resumed);
+        let rows = self.sizing.rows(self.rows, (here, progress.bytes()));
+        self.rows += rows;
+        let cutting = self.cursor.next(route.reader.as_ref(), &route.plan.read, rows);
         let range = tokio::time::timeout(stall, cutting).await.map_err(|_| {
             Error::transient(format!("no answer to a split for {stall:?}"))
                 .with_remedy("is the split key indexed, and the source well?")

@@ -2,14 +2,14 @@
 
 use std::sync::Arc;
 use std::sync::Mutex;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use crate::error::{Error, Kind, Result};
-use crate::fence::Fence;
+use crate::fence::{Fence, Moment};
 use crate::ledger::{Claim, Halt, Ledger, Role, Standing, lease_lost};
 
 /// How often the ledger is asked how the run stands, and whether somebody wants it cancelled.
@@ -71,7 +71,7 @@ struct Renewal {
     ledger: Ledger,
     claim: Claim,
     lease: Duration,
-    good_until: Instant,
+    good_until: Moment,
     fence: Fence,
     standing: watch::Sender<Standing>,
     stop: CancellationToken,
@@ -84,8 +84,8 @@ impl Renewal {
     async fn run(mut self) {
         let lost = loop {
             tokio::time::sleep(LOOK.min(self.lease / 3)).await;
-            let sent = Instant::now();
-            let left = self.good_until.saturating_duration_since(sent);
+            let sent = Moment::now();
+            let left = self.good_until.since(sent);
             let renewed = match tokio::time::timeout(left, self.renew()).await {
                 Ok(result) => result,
                 Err(_) => Err(Error::transient("the task database did not answer")),
@@ -100,7 +100,7 @@ impl Renewal {
                     self.standing.send_replace(standing);
                 }
                 Err(error) if error.kind() == Kind::LeaseLost => break error,
-                Err(error) if Instant::now() >= self.good_until => {
+                Err(error) if Moment::now() >= self.good_until => {
                     break lease_lost(&self.claim).caused_by(error);
                 }
                 Err(error) => {

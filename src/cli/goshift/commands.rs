@@ -108,7 +108,11 @@ pub(super) async fn plan(call: &Call, task_id: i64) -> Result<ExitCode> {
     let create = if route.plan.creates_target { ", which is going to be created" } else { "" };
     let split = match read.split.as_slice() {
         [] => "no key: one shard".to_owned(),
-        split => format!("by ({}), {} rows a shard", read.schema.names(split), read.shard_rows),
+        split => format!(
+            "by ({}), shards of {} rows at first",
+            read.schema.names(split),
+            read.shard_rows
+        ),
     };
     let rows =
         read.schema.estimated_rows.map_or("unknown".to_owned(), |rows| people::count(rows as i64));
@@ -120,7 +124,8 @@ pub(super) async fn plan(call: &Call, task_id: i64) -> Result<ExitCode> {
     show::line(&format!("to      {} {}{create}", task.to.db_type, write.schema.table))?;
     show::line(&format!("split   {split}"))?;
     show::line(&format!("lanes   {}", route.plan.lanes))?;
-    show::line(&format!("write   {how}, {} rows a statement", write.statement_rows))?;
+    show::line(&format!("write   {how}"))?;
+    show::line(&format!("path    {}, {} rows a statement", write.path, write.statement_rows))?;
     show::line(&format!("format  {:?}", read.format))?;
     for (heading, text) in limits::lines(&call.settings, &task)? {
         show::line(&format!("{heading:<8}{text}"))?;

@@ -11,23 +11,23 @@ use sqlx::{AssertSqlSafe, ConnectOptions, Connection, Executor, MySqlConnection,
 use super::{failure, pressure};
 use crate::config::connection::{ConnectionConfig, Tls};
 use crate::error::{Error, Result};
-use crate::plugin::reuse::{self, Connections, Session, Store};
+use crate::plugin::reuse::{self, Connections, Session, Store, Trouble};
 
 /// MySQL's port.
-const DEFAULT_PORT: u16 = 3306;
+pub(super) const DEFAULT_PORT: u16 = 3306;
 
 /// What every session is set to:
 /// - strict, so that nothing is truncated or clipped in silence, yet taking what another MySQL may
 ///   hold: zero and impossible dates, and 0 in an AUTO_INCREMENT column;
 /// - READ COMMITTED, so that parallel upserts don't lock gaps;
 /// - patient timeouts, since a slow writer must not kill the streaming read.
-const SESSION: &str = "SET SESSION \
+pub(super) const SESSION: &str = "SET SESSION \
      sql_mode = 'STRICT_ALL_TABLES,NO_AUTO_VALUE_ON_ZERO,NO_ENGINE_SUBSTITUTION,ALLOW_INVALID_DATES', \
      net_write_timeout = 7200, net_read_timeout = 7200, wait_timeout = 28800, \
      group_concat_max_len = 1048576";
 /// Undoes what a writer's transactions shorten.
-const PATIENT: &str = "SET SESSION wait_timeout = 28800";
-const ISOLATION: &str = "SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED";
+pub(super) const PATIENT: &str = "SET SESSION wait_timeout = 28800";
+pub(super) const ISOLATION: &str = "SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED";
 
 /// Connections that no run uses now.
 static KEPT: LazyLock<Store<MysqlSession>> = LazyLock::new(Store::default);
@@ -39,6 +39,7 @@ pub(super) struct Database {
     /// For what it may not do to the server, and what the server is asked.
     pub(super) config: ConnectionConfig,
     max_packet: usize,
+    local_infile: bool,
 }
 
 impl Database {
@@ -48,15 +49,20 @@ impl Database {
         pressure::check(config)?;
         let connections = Connections::open(&KEPT, config, lanes).await?;
         let lease = connections.lease().await?;
-        let max_packet = lease.max_packet;
+        let (max_packet, local_infile) = (lease.max_packet, lease.local_infile);
         lease.keep();
         let address = config.address(DEFAULT_PORT);
-        Ok(Self { connections, address, config: config.clone(), max_packet })
+        Ok(Self { connections, address, config: config.clone(), max_packet, local_infile })
     }
 
     /// Largest statement the server takes, in bytes.
     pub(super) fn max_packet(&self) -> usize {
         self.max_packet
+    }
+
+    /// Whether the server and the configuration allow LOAD DATA LOCAL INFILE.
+    pub(super) fn takes_loads(&self) -> bool {
+        self.local_infile && self.config.local_infile != Some(false)
     }
 
     /// Borrows a connection. It is used again only after [`Lease::keep`].
@@ -76,11 +82,23 @@ impl Database {
     }
 
     pub(super) fn failure(&self, doing: &str, error: sqlx::Error) -> Error {
-        if !failure::is_statement_timeout(&error) {
-            return failure::classify(error, doing, &self.address);
+        let timed_out = failure::is_statement_timeout(&error);
+        self.explain(failure::classify(error, doing, &self.address), timed_out)
+    }
+
+    /// [`Database::failure`] for the other driver.
+    pub(super) fn load_failure(&self, doing: &str, error: mysql_async::Error) -> Error {
+        let timed_out = failure::is_load_timeout(&error);
+        self.explain(failure::of_load(error, doing, &self.address), timed_out)
+    }
+
+    /// Adds to a statement that timed out what bounds its time.
+    fn explain(&self, error: Error, timed_out: bool) -> Error {
+        if !timed_out {
+            return error;
         }
         let place = &self.config.place;
-        let remedy = match self.config.statement_timeout {
+        error.with_remedy(match self.config.statement_timeout {
             Some(_) => format!(
                 "raise \"statement_timeout\" of {place}, or make the shards smaller with read_batch; \
                  a statement's time includes its wait for the other side"
@@ -88,30 +106,25 @@ impl Database {
             None => format!(
                 "raise the server's own limit for statements, or set \"statement_timeout\" of {place}"
             ),
-        };
-        failure::classify(error, doing, &self.address).with_remedy(remedy)
+        })
     }
 }
 
 /// The statement that bounds every other of a session. MariaDB and MySQL call it differently, and
 /// MySQL bounds SELECT only.
-async fn statement_timeout(
-    connection: &mut MySqlConnection,
-    timeout: Duration,
-) -> Result<String, sqlx::Error> {
-    let row = connection.fetch_one("SELECT CAST(VERSION() AS CHAR)").await?;
-    let version: String = row.try_get(0)?;
-    Ok(if version.contains("MariaDB") {
+pub(super) fn statement_timeout(version: &str, timeout: Duration) -> String {
+    if version.contains("MariaDB") {
         format!("SET SESSION max_statement_time = {}", timeout.as_secs_f64())
     } else {
         format!("SET SESSION max_execution_time = {}", timeout.as_millis().max(1))
-    })
+    }
 }
 
 /// A connection, set up as [`SESSION`] says.
 pub(super) struct MysqlSession {
     connection: MySqlConnection,
     max_packet: usize,
+    local_infile: bool,
 }
 
 #[async_trait]
@@ -122,13 +135,16 @@ impl Session for MysqlSession {
             let mut connection = options.connect().await?;
             connection.execute(SESSION).await?;
             if let Some(timeout) = config.statement_timeout {
-                let limit = statement_timeout(&mut connection, timeout).await?;
+                let row = connection.fetch_one("SELECT CAST(VERSION() AS CHAR)").await?;
+                let limit = statement_timeout(&row.try_get::<String, _>(0)?, timeout);
                 connection.execute(sqlx::raw_sql(AssertSqlSafe(limit))).await?;
             }
             connection.execute(ISOLATION).await?;
-            let limits = "SELECT CAST(@@max_allowed_packet AS SIGNED)";
-            let max_packet: i64 = connection.fetch_one(limits).await?.try_get(0)?;
-            Ok(Self { connection, max_packet: max_packet.max(1024) as usize })
+            let limits =
+                "SELECT CAST(@@max_allowed_packet AS SIGNED), CAST(@@local_infile AS SIGNED)";
+            let limits = connection.fetch_one(limits).await?;
+            let max_packet = limits.try_get::<i64, _>(0)?.max(1024) as usize;
+            Ok(Self { connection, max_packet, local_infile: limits.try_get::<i64, _>(1)? == 1 })
         };
         let opened = tokio::time::timeout(config.timeout(), opening).await;
         opened.unwrap_or(Err(sqlx::Error::PoolTimedOut)).map_err(|error| {
@@ -137,16 +153,16 @@ impl Session for MysqlSession {
         })
     }
 
-    async fn prove(&mut self) -> Result<(), sqlx::Error> {
-        self.connection.ping().await
+    async fn prove(&mut self) -> Result<(), Trouble> {
+        Ok(self.connection.ping().await?)
     }
 
-    async fn clean(&mut self) -> Result<(), sqlx::Error> {
-        self.connection.execute(PATIENT).await.map(drop)
+    async fn clean(&mut self) -> Result<(), Trouble> {
+        Ok(self.connection.execute(PATIENT).await.map(drop)?)
     }
 
-    async fn close(self) -> Result<(), sqlx::Error> {
-        self.connection.close().await
+    async fn close(self) -> Result<(), Trouble> {
+        Ok(self.connection.close().await?)
     }
 }
 

@@ -41,30 +41,49 @@ impl Literal {
     /// Appends the literal, or says what is wrong with the cell.
     fn push(self, sql: &mut Vec<u8>, cell: &[u8]) -> Result<(), String> {
         match self {
-            Literal::Number => {
-                let plain = cell.iter().all(|b| b.is_ascii_digit() || b"+-.eE".contains(b));
-                if !plain || cell.is_empty() {
-                    return Err("holds NaN or infinity, which MySQL has no value for".to_owned());
-                }
-                sql.extend_from_slice(cell);
-            }
+            Literal::Number => sql.extend_from_slice(number(cell)?),
             Literal::Text => sql::push_text(sql, cell),
             Literal::Hex => sql::push_hex(sql, cell),
             Literal::Bits => {
-                if !cell.iter().all(|b| matches!(b, b'0' | b'1')) {
-                    return Err("holds something that is not a bit string".to_owned());
-                }
+                let digits = bits(cell)?;
                 sql.extend_from_slice(b"b'");
-                sql.extend_from_slice(cell);
+                sql.extend_from_slice(digits);
                 sql.push(b'\'');
             }
-            Literal::Bool => match bool_digit(cell) {
-                Some(digit) => sql.extend_from_slice(digit),
-                None => return Err("holds something that is neither true nor false".to_owned()),
-            },
+            Literal::Bool => sql.extend_from_slice(truth(cell)?),
         }
         Ok(())
     }
+}
+
+impl Literal {
+    /// Appends the cell as a field of a LOAD DATA, or says what is wrong with it.
+    fn push_field(self, out: &mut Vec<u8>, cell: &[u8]) -> Result<(), String> {
+        match self {
+            Literal::Number => out.extend_from_slice(number(cell)?),
+            Literal::Text => sql::push_field(out, cell),
+            Literal::Hex => sql::push_digits(out, cell),
+            Literal::Bits => out.extend_from_slice(bits(cell)?),
+            Literal::Bool => out.extend_from_slice(truth(cell)?),
+        }
+        Ok(())
+    }
+}
+
+fn number(cell: &[u8]) -> Result<&[u8], String> {
+    let plain = cell.iter().all(|b| b.is_ascii_digit() || b"+-.eE".contains(b));
+    (plain && !cell.is_empty())
+        .then_some(cell)
+        .ok_or_else(|| "holds NaN or infinity, which MySQL has no value for".to_owned())
+}
+
+fn bits(cell: &[u8]) -> Result<&[u8], String> {
+    let plain = cell.iter().all(|b| matches!(b, b'0' | b'1'));
+    plain.then_some(cell).ok_or_else(|| "holds something that is not a bit string".to_owned())
+}
+
+fn truth(cell: &[u8]) -> Result<&'static [u8], String> {
+    bool_digit(cell).ok_or_else(|| "holds something that is neither true nor false".to_owned())
 }
 
 /// What MySQL would change in silence even in strict mode.
@@ -126,6 +145,60 @@ impl Encoder {
         Self { columns: columns.collect() }
     }
 
+    /// The columns of a LOAD DATA. What its text can't say passes through a variable.
+    pub(super) fn load_columns(&self, plan: &WritePlan) -> String {
+        let (mut columns, mut sets) = (Vec::new(), Vec::new());
+        for (position, (column, (literal, ..))) in
+            plan.target_columns().zip(&self.columns).enumerate()
+        {
+            let name = sql::name(&column.name);
+            let value = match literal {
+                Literal::Hex => format!("UNHEX(@g{position})"),
+                Literal::Bits => format!("CAST(CONV(@g{position}, 2, 10) AS UNSIGNED)"),
+                // As text 0 would be the year 2000.
+                Literal::Number if column.logical == LogicalType::Year => format!("@g{position}+0"),
+                Literal::Number | Literal::Text | Literal::Bool => {
+                    columns.push(name);
+                    continue;
+                }
+            };
+            columns.push(format!("@g{position}"));
+            sets.push(format!("{name} = {value}"));
+        }
+        let sets =
+            if sets.is_empty() { String::new() } else { format!(" SET {}", sets.join(", ")) };
+        format!("({}){sets}", columns.join(", "))
+    }
+
+    /// Appends a line of a LOAD DATA for row `row` of the batch.
+    ///
+    /// # Errors
+    /// As [`Encoder::push_row`].
+    pub(super) fn push_line(
+        &self,
+        out: &mut Vec<u8>,
+        plan: &WritePlan,
+        batch: &crate::batch::Batch,
+        row: usize,
+    ) -> Result<()> {
+        for (position, (cell, &(literal, check, width))) in
+            batch.row(row).zip(&self.columns).enumerate()
+        {
+            if position > 0 {
+                out.push(b'\t');
+            }
+            let Some(cell) = cell else {
+                out.extend_from_slice(b"\\N");
+                continue;
+            };
+            let fits = check.verify(cell).and_then(|()| width.verify(cell));
+            fits.and_then(|()| literal.push_field(out, cell))
+                .map_err(|reason| refusal(plan, batch, row, position, &reason))?;
+        }
+        out.push(b'\n');
+        Ok(())
+    }
+
     /// Appends `(v, v, …)` for row `row` of the batch.
     ///
     /// # Errors
@@ -149,21 +222,31 @@ impl Encoder {
                 continue;
             };
             let fits = check.verify(cell).and_then(|()| width.verify(cell));
-            fits.and_then(|()| literal.push(sql, cell)).map_err(|reason| {
-                let column = &plan.schema.columns[plan.columns[position].target];
-                Error::permanent(format!(
-                    "{}, {}: column {} ({}) {reason}",
-                    plan.schema.table,
-                    plan.describe_row(batch.row(row)),
-                    column.name,
-                    column.native
-                ))
-                .with_remedy("correct the source's value, or change the target's column")
-            })?;
+            fits.and_then(|()| literal.push(sql, cell))
+                .map_err(|reason| refusal(plan, batch, row, position, &reason))?;
         }
         sql.push(b')');
         Ok(())
     }
+}
+
+#[cold]
+fn refusal(
+    plan: &WritePlan,
+    batch: &crate::batch::Batch,
+    row: usize,
+    position: usize,
+    reason: &str,
+) -> Error {
+    let column = &plan.schema.columns[plan.columns[position].target];
+    Error::permanent(format!(
+        "{}, {}: column {} ({}) {reason}",
+        plan.schema.table,
+        plan.describe_row(batch.row(row)),
+        column.name,
+        column.native
+    ))
+    .with_remedy("correct the source's value, or change the target's column")
 }
 
 #[cfg(test)]

@@ -27,38 +27,79 @@ pub(super) fn is_statement_timeout(error: &sqlx::Error) -> bool {
     number(error).is_some_and(|number| STATEMENT_TIMEOUTS.contains(&number))
 }
 
+/// [`is_statement_timeout`] for the driver that loads.
+pub(super) fn is_load_timeout(error: &mysql_async::Error) -> bool {
+    matches!(error, mysql_async::Error::Server(e) if STATEMENT_TIMEOUTS.contains(&e.code))
+}
+
 /// Maps an error that happened while `doing` something.
 pub(super) fn classify(error: sqlx::Error, doing: &str, address: &str) -> Error {
-    let (kind, remedy) = match number(&error) {
-        Some(number) if PASSING.contains(&number) => (Kind::Transient, None),
-        Some(1044 | 1045 | 1142 | 1143 | 1227 | 1370) => {
+    if let Some(number) = number(&error) {
+        let said = error.as_database_error().map(|e| e.message().to_owned());
+        return from_server(number, &said.unwrap_or_default(), doing, address, error);
+    }
+    let kind = match &error {
+        sqlx::Error::ColumnDecode { .. } | sqlx::Error::Decode(_) => Kind::Internal,
+        sqlx::Error::Configuration(_) => Kind::Config,
+        _ => return unreachable(doing, address).caused_by(error),
+    };
+    Error::new(kind, format!("MySQL {address}, {doing}")).caused_by(error)
+}
+
+/// [`classify`] for the driver that loads.
+pub(super) fn of_load(error: mysql_async::Error, doing: &str, address: &str) -> Error {
+    match error {
+        mysql_async::Error::Server(said) => {
+            from_server(said.code, &said.message.clone(), doing, address, said)
+        }
+        mysql_async::Error::Url(error) => {
+            Error::config(format!("MySQL {address}, {doing}")).caused_by(error)
+        }
+        other => unreachable(doing, address).caused_by(other),
+    }
+}
+
+/// Text that its source says is UTF-8, and is not.
+pub(super) fn not_utf8(doing: &str) -> Error {
+    Error::permanent(format!("{doing}: a text column holds bytes that are not UTF-8"))
+        .with_remedy("correct the source's text, or copy it into a binary column")
+}
+
+fn unreachable(doing: &str, address: &str) -> Error {
+    Error::transient(format!("MySQL {address}, {doing}"))
+        .with_remedy("is the server up, and are \"host\" and \"port\" right?")
+}
+
+fn from_server(
+    number: u16,
+    message: &str,
+    doing: &str,
+    address: &str,
+    cause: impl std::error::Error + Send + Sync + 'static,
+) -> Error {
+    let (kind, remedy) = match number {
+        number if PASSING.contains(&number) => (Kind::Transient, None),
+        1044 | 1045 | 1142 | 1143 | 1227 | 1370 => {
             (Kind::Permanent, Some("correct \"user\" and \"password\", or grant the rights"))
         }
-        Some(1049) => (Kind::Permanent, Some("create the database or correct \"db\"")),
-        Some(1146) => (Kind::Permanent, Some("create the table or correct the task's table")),
-        Some(1062) => (
+        1049 => (Kind::Permanent, Some("create the database or correct \"db\"")),
+        1146 => (Kind::Permanent, Some("create the table or correct the task's table")),
+        1062 => (
             Kind::Permanent,
             Some(
                 "two rows have the same key in the target: compare its keys and collations with the source's",
             ),
         ),
-        Some(1264 | 1265 | 1366 | 1406 | 1292 | 1411) => {
+        1264 | 1265 | 1366 | 1406 | 1292 | 1411 => {
             (Kind::Permanent, Some("widen the target's column, or correct the source's value"))
         }
-        Some(_) => (Kind::Permanent, None),
-        None => match &error {
-            sqlx::Error::ColumnDecode { .. } | sqlx::Error::Decode(_) => (Kind::Internal, None),
-            sqlx::Error::Configuration(_) => (Kind::Config, None),
-            _ => (Kind::Transient, Some("is the server up, and are \"host\" and \"port\" right?")),
-        },
+        _ => (Kind::Permanent, None),
     };
-    let error = match number(&error) {
-        Some(1292 | 1366 | 1411) => {
-            let said = error.as_database_error().map(|e| without_value(e.message()));
-            let said = said.unwrap_or_default();
-            Error::new(kind, format!("MySQL {address}, {doing}: {said}"))
+    let error = match number {
+        1292 | 1366 | 1411 => {
+            Error::new(kind, format!("MySQL {address}, {doing}: {}", without_value(message)))
         }
-        _ => Error::new(kind, format!("MySQL {address}, {doing}")).caused_by(error),
+        _ => Error::new(kind, format!("MySQL {address}, {doing}")).caused_by(cause),
     };
     match remedy {
         Some(remedy) => error.with_remedy(remedy),

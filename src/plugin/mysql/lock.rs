@@ -12,7 +12,7 @@ use super::connect::Database;
 use crate::error::{Error, Result};
 
 /// How long a session that was told to end may take to roll back.
-const PATIENCE: Duration = Duration::from_secs(60);
+pub(super) const PATIENCE: Duration = Duration::from_secs(60);
 const LOOK: Duration = Duration::from_millis(50);
 /// Names asked for in one statement.
 const GROUP: usize = 50;
@@ -85,7 +85,7 @@ async fn holders(db: &Database, conn: &mut MySqlConnection, names: &[String]) ->
     Ok(sessions)
 }
 
-fn still_held() -> Error {
+pub(super) fn still_held() -> Error {
     Error::transient("a session of a lost worker still writes a shard and can't be ended")
         .with_remedy("end it on the target server (SHOW PROCESSLIST, KILL), or wait: the server ends an idle one within 20 s")
 }

@@ -1,7 +1,8 @@
 //! MySQL and MariaDB.
 //!
-//! Reading streams the text protocol; writing builds literal multi-row statements, because a
-//! prepared statement costs a definition packet for every placeholder.
+//! Reading streams the text protocol. Writing loads from memory where the target was empty, and
+//! builds literal multi-row statements elsewhere, because a prepared statement costs a definition
+//! packet for every placeholder.
 
 use std::sync::Arc;
 
@@ -16,6 +17,8 @@ mod create;
 mod describe;
 mod encode;
 mod failure;
+mod load;
+mod loader;
 mod lock;
 mod pressure;
 mod reader;
@@ -37,6 +40,6 @@ impl Plugin for Mysql {
     }
 
     async fn writer(&self, config: &ConnectionConfig, lanes: usize) -> Result<Arc<dyn Writer>> {
-        Ok(Arc::new(writer::MysqlWriter { db: connect::Database::open(config, lanes).await? }))
+        Ok(Arc::new(writer::MysqlWriter::open(config, lanes).await?))
     }
 }

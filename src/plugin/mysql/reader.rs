@@ -30,7 +30,12 @@ impl Reader for MysqlReader {
         vec![WireFormat::Canonical]
     }
 
-    async fn cut(&self, plan: &ReadPlan, after: Option<&Bound>) -> Result<Option<Bound>> {
+    async fn cut(
+        &self,
+        plan: &ReadPlan,
+        after: Option<&Bound>,
+        rows: u64,
+    ) -> Result<Option<Bound>> {
         let keys: Vec<_> = plan.split_columns().map(sql::key_expression).collect();
         let order: Vec<_> = plan.split_columns().map(|c| sql::name(&c.name)).collect();
         let range = KeyRange::Between { after: after.cloned(), to: None };
@@ -40,7 +45,7 @@ impl Reader for MysqlReader {
             sql::table(&plan.schema.table),
             sql::range(plan, &range),
             order.join(", "),
-            plan.shard_rows.saturating_sub(1)
+            rows.saturating_sub(1)
         );
         let doing = format!("splitting {}", plan.schema.table);
         let mut lease = self.db.lease().await?;

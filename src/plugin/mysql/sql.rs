@@ -35,12 +35,34 @@ pub(super) fn push_text(sql: &mut Vec<u8>, text: &[u8]) {
 
 /// Appends bytes as a hexadecimal literal.
 pub(super) fn push_hex(sql: &mut Vec<u8>, bytes: &[u8]) {
-    const DIGITS: &[u8; 16] = b"0123456789abcdef";
     sql.extend_from_slice(b"x'");
-    sql.extend(
+    push_digits(sql, bytes);
+    sql.push(b'\'');
+}
+
+/// Appends bytes as hexadecimal digits.
+pub(super) fn push_digits(out: &mut Vec<u8>, bytes: &[u8]) {
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    out.extend(
         bytes.iter().flat_map(|b| [DIGITS[usize::from(b >> 4)], DIGITS[usize::from(b & 15)]]),
     );
-    sql.push(b'\'');
+}
+
+/// Appends text as a field of a LOAD DATA whose fields end with a tab, whose lines end with a line
+/// feed and which is escaped by the backslash.
+pub(super) fn push_field(out: &mut Vec<u8>, text: &[u8]) {
+    let mut rest = text;
+    while let Some(at) = memchr::memchr3(b'\\', b'\t', b'\n', rest) {
+        out.extend_from_slice(&rest[..at]);
+        out.push(b'\\');
+        out.push(match rest[at] {
+            b'\t' => b't',
+            b'\n' => b'n',
+            other => other,
+        });
+        rest = &rest[at + 1..];
+    }
+    out.extend_from_slice(rest);
 }
 
 /// A string literal.

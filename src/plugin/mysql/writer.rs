@@ -1,17 +1,23 @@
-//! Writes shards into MySQL: literal multi-row statements in one transaction a shard.
+//! Writes shards into MySQL, each in one transaction: by literal multi-row statements here, by
+//! LOAD DATA in [`super::load`].
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
 use sqlx::{AssertSqlSafe, Executor, Row};
+use tokio::sync::OnceCell;
 use uuid::Uuid;
 
 use super::connect::{Database, Lease};
 use super::encode::Encoder;
-use super::{create, describe, lock, pressure, sql};
+use super::loader::{self, LoadSession};
+use super::{create, describe, failure, load, lock, pressure, sql};
 use crate::batch::{Batch, BatchReceiver, Payload, WireFormat};
+use crate::config::connection::ConnectionConfig;
 use crate::error::{Error, Result};
+use crate::plugin::path::{ChosenPath, WritePath};
+use crate::plugin::reuse::Connections;
 use crate::plugin::{ColumnPair, NewTable, Receipt, WriteMode, WritePlan, Writer};
 use crate::schema::{Schema, TableRef};
 
@@ -24,7 +30,52 @@ const SIGN_OF_LIFE: Duration = Duration::from_secs(5);
 
 /// Writes one MySQL database.
 pub(super) struct MysqlWriter {
-    pub(super) db: Database,
+    db: Database,
+    lanes: usize,
+    /// Opened when the first shard is loaded.
+    loaders: OnceCell<Connections<LoadSession>>,
+}
+
+impl MysqlWriter {
+    /// Connects with at most `lanes` + 1 connections, for statements and for loads each.
+    pub(super) async fn open(config: &ConnectionConfig, lanes: usize) -> Result<Self> {
+        let db = Database::open(config, lanes).await?;
+        Ok(Self { db, lanes, loaders: OnceCell::new() })
+    }
+
+    async fn loaders(&self) -> Result<&Connections<LoadSession>> {
+        let open = || Connections::open(&loader::KEPT, &self.db.config, self.lanes);
+        self.loaders.get_or_try_init(open).await
+    }
+
+    /// Writes a shard by statements.
+    async fn write_statements(
+        &self,
+        plan: &WritePlan,
+        shard: u64,
+        mut input: BatchReceiver,
+    ) -> Result<Receipt> {
+        // The transaction begins with the first rows: a source that is slow to find any holds no
+        // locks here.
+        let mut next = input.next().await?;
+        let mut shard_write = ShardWrite::begin(&self.db, plan, shard).await?;
+        let fresh = plan.mode == WriteMode::Upsert || shard_write.mark(shard).await?;
+        while let Some(payload) = next {
+            let Payload::Rows(batch) = payload else {
+                return Err(Error::internal("MySQL was sent a format it did not accept"));
+            };
+            if fresh {
+                shard_write.write(&batch).await?;
+                if input.is_paced() {
+                    shard_write.flush().await?;
+                }
+            } else {
+                shard_write.pass(&batch);
+            }
+            next = shard_write.next(&mut input).await?;
+        }
+        if fresh { shard_write.commit().await } else { Ok(shard_write.already_done()) }
+    }
 }
 
 #[async_trait]
@@ -52,6 +103,16 @@ impl Writer for MysqlWriter {
 
     fn accepts(&self, _pairs: &[ColumnPair<'_>]) -> Vec<WireFormat> {
         vec![WireFormat::Canonical]
+    }
+
+    async fn choose_path(&self, plan: &WritePlan, is_new: bool) -> Result<ChosenPath> {
+        let is_free =
+            plan.mode == WriteMode::Insert || is_new || self.is_empty(&plan.schema.table).await?;
+        Ok(if is_free && self.db.takes_loads() {
+            ChosenPath::new(WritePath::Direct, WritePath::Statements)
+        } else {
+            ChosenPath::only(WritePath::Statements)
+        })
     }
 
     async fn is_empty(&self, table: &TableRef) -> Result<bool> {
@@ -95,32 +156,13 @@ impl Writer for MysqlWriter {
         Ok(row.is_some())
     }
 
-    async fn write(
-        &self,
-        plan: &WritePlan,
-        shard: u64,
-        mut input: BatchReceiver,
-    ) -> Result<Receipt> {
-        // The transaction begins with the first rows: a source that is slow to find any holds no
-        // locks here.
-        let mut next = input.next().await?;
-        let mut shard_write = ShardWrite::begin(&self.db, plan, shard).await?;
-        let fresh = plan.mode == WriteMode::Upsert || shard_write.mark(shard).await?;
-        while let Some(payload) = next {
-            let Payload::Rows(batch) = payload else {
-                return Err(Error::internal("MySQL was sent a format it did not accept"));
-            };
-            if fresh {
-                shard_write.write(&batch).await?;
-                if input.is_paced() {
-                    shard_write.flush().await?;
-                }
-            } else {
-                shard_write.pass(&batch);
+    async fn write(&self, plan: &WritePlan, shard: u64, input: BatchReceiver) -> Result<Receipt> {
+        match plan.path.now() {
+            WritePath::Direct => {
+                load::write_shard(&self.db, self.loaders().await?, plan, shard, input).await
             }
-            next = shard_write.next(&mut input).await?;
+            _ => self.write_statements(plan, shard, input).await,
         }
-        if fresh { shard_write.commit().await } else { Ok(shard_write.already_done()) }
     }
 
     async fn expel(&self, shards: &[(Uuid, u64)]) -> Result<()> {
@@ -150,7 +192,7 @@ impl Writer for MysqlWriter {
     }
 }
 
-fn marker(plan: &WritePlan) -> String {
+pub(super) fn marker(plan: &WritePlan) -> String {
     sql::table(&TableRef {
         schema: plan.schema.table.schema.clone(),
         name: "goshift_marker".to_owned(),
@@ -304,13 +346,8 @@ impl<'a> ShardWrite<'a> {
             ))
             .with_remedy("raise max_allowed_packet on the target server"));
         }
-        let text = String::from_utf8(std::mem::take(&mut self.statement)).map_err(|_| {
-            Error::permanent(format!(
-                "{}: a text column holds bytes that are not UTF-8",
-                self.doing
-            ))
-            .with_remedy("correct the source's text, or copy it into a binary column")
-        })?;
+        let text = String::from_utf8(std::mem::take(&mut self.statement))
+            .map_err(|_| failure::not_utf8(&self.doing))?;
         let rows = std::mem::take(&mut self.statement_rows) as u64;
         let done = (&mut *self.lease)
             .execute(sqlx::raw_sql(AssertSqlSafe(text)))

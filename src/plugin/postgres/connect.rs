@@ -13,7 +13,7 @@ use super::{error, sql};
 use crate::checksum::checksum;
 use crate::config::connection::{ConnectionConfig, Tls};
 use crate::error::{Error, Result};
-use crate::plugin::reuse::{Connections, Lease, Session, Store};
+use crate::plugin::reuse::{Connections, Lease, Session, Store, Trouble};
 use crate::schema::TableRef;
 
 /// PostgreSQL's port.
@@ -57,6 +57,7 @@ impl Db {
     pub(super) async fn connect(config: &ConnectionConfig, lanes: usize) -> Result<Self> {
         config.refuse(&["max_threads_running"], "on PostgreSQL: use \"max_active_sessions\"")?;
         config.refuse(&["replica"], "on PostgreSQL, which knows its replicas")?;
+        config.refuse(&["local_infile"], "on PostgreSQL, where loads need no leave")?;
         let connections = Connections::open(&KEPT, config, lanes).await?;
         Ok(Self { connections, config: config.clone() })
     }
@@ -122,20 +123,20 @@ impl Session for PgSession {
         Ok(Self { connection: connect(config).await?, stages: Vec::new() })
     }
 
-    async fn prove(&mut self) -> Result<(), sqlx::Error> {
-        self.connection.ping().await
+    async fn prove(&mut self) -> Result<(), Trouble> {
+        Ok(self.connection.ping().await?)
     }
 
-    async fn clean(&mut self) -> Result<(), sqlx::Error> {
+    async fn clean(&mut self) -> Result<(), Trouble> {
         if self.stages.len() <= STAGES && self.stages.iter().all(|stage| stage.lasts) {
             return Ok(());
         }
         self.stages.clear();
-        self.connection.execute(sqlx::raw_sql(CLEAN)).await.map(drop)
+        Ok(self.connection.execute(sqlx::raw_sql(CLEAN)).await.map(drop)?)
     }
 
-    async fn close(self) -> Result<(), sqlx::Error> {
-        self.connection.close().await
+    async fn close(self) -> Result<(), Trouble> {
+        Ok(self.connection.close().await?)
     }
 }
 

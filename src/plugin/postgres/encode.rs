@@ -229,6 +229,7 @@ mod tests {
             columns: columns.iter().enumerate().map(write).collect(),
             key: vec![0],
             mode: WriteMode::Upsert,
+            path: crate::plugin::path::ChosenPath::only(crate::plugin::path::WritePath::Statements),
             statement_rows: 500,
             format: WireFormat::Canonical,
             run_id: Uuid::nil(),

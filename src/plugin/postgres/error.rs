@@ -109,6 +109,11 @@ pub(super) fn is_cancelled(error: &Error) -> bool {
     error.to_string().contains(" [57014]")
 }
 
+/// Whether a row's key is in the table already.
+pub(super) fn is_duplicate(error: &Error) -> bool {
+    error.to_string().contains(" [23505]")
+}
+
 /// What a SQLSTATE means for the run (PostgreSQL manual, appendix A).
 fn kind_of(code: &str) -> Kind {
     match code {

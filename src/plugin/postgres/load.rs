@@ -7,6 +7,7 @@ use super::encode::Encoder;
 use super::{error, lock, sql, types};
 use crate::batch::{BatchReceiver, Payload, WireFormat};
 use crate::error::{Error, Result};
+use crate::plugin::path::WritePath;
 use crate::plugin::{Receipt, WriteMode, WritePlan};
 
 /// A process that is paused between two statements would keep its row locks: the server ends such
@@ -33,9 +34,11 @@ pub(super) async fn write_shard(
 ) -> Result<Receipt> {
     let mut lane = db.lane().await?;
     let stage = stage(plan);
-    let receipt = match plan.mode {
-        WriteMode::Upsert => upsert(&mut lane, plan, &stage, shard, &mut input).await?,
-        WriteMode::Insert => insert(&mut lane, plan, &stage, shard, &mut input).await?,
+    let path = plan.path.now();
+    let receipt = match (plan.mode, path) {
+        (WriteMode::Insert, _) => insert(&mut lane, plan, &stage, shard, &mut input).await?,
+        (_, WritePath::Direct) => direct(&mut lane, plan, shard, &mut input).await?,
+        _ => upsert(&mut lane, plan, &stage, shard, &mut input).await?,
     };
     if receipt.already_done {
         lane.execute("ROLLBACK".to_owned()).await?;
@@ -44,11 +47,32 @@ pub(super) async fn write_shard(
     }
     crate::fault::point("shard.before_commit");
     lane.execute("COMMIT".to_owned()).await?;
-    if plan.mode == WriteMode::Upsert {
+    if plan.mode == WriteMode::Upsert && path == WritePath::Staged {
         lane.keep_stage(stage);
     }
     lane.release();
     Ok(receipt)
+}
+
+/// Straight into a target that was empty. A row that is there all the same, be it of another
+/// writer or of this shard's own first try, is found by the target's key: then the run goes by the
+/// stage, which updates.
+async fn direct(
+    lane: &mut Lane,
+    plan: &WritePlan,
+    shard: u64,
+    input: &mut BatchReceiver,
+) -> Result<Receipt> {
+    lane.execute(begin(plan, shard)).await?;
+    let table = sql::table(&plan.schema.table);
+    let copied = copy(lane, plan, &table, input).await.map_err(|error| {
+        if error::is_duplicate(&error) && plan.path.fall_back() {
+            return Error::transient(format!("{table} is not empty any more"));
+        }
+        error
+    })?;
+    crate::fault::point("shard.fenced");
+    Ok(copied)
 }
 
 /// Goes through a temporary table of this connection, since COPY can't update.

@@ -49,10 +49,15 @@ impl Reader for PgReader {
         super::formats(pairs)
     }
 
-    async fn cut(&self, plan: &ReadPlan, after: Option<&Bound>) -> Result<Option<Bound>> {
+    async fn cut(
+        &self,
+        plan: &ReadPlan,
+        after: Option<&Bound>,
+        rows: u64,
+    ) -> Result<Option<Bound>> {
         let mut lane = self.db.lane().await?;
         let rows = lane
-            .rows(sql::cut(plan, after))
+            .rows(sql::cut(plan, after, rows))
             .await
             .context(|| format!("splitting table {}", plan.schema.table))?;
         lane.release();
@@ -93,6 +98,8 @@ fn canonical(column: &Column) -> String {
     let name = sql::ident(&column.name);
     match column.logical {
         LogicalType::Bool => format!("{name}::int"),
+        // The blanks that fill it up are no part of the value (PostgreSQL manual 8.3).
+        LogicalType::Text(_) if column.native.starts_with("character(") => format!("{name}::text"),
         LogicalType::TimestampTz(_) => format!("({name} AT TIME ZONE 'UTC')"),
         _ => name,
     }

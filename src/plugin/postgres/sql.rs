@@ -61,7 +61,7 @@ pub(super) fn shard_condition(plan: &ReadPlan, range: &KeyRange) -> String {
 
 /// Finds the last row of the next shard. Columns in `ORDER BY` carry the table's name: a bare one
 /// would mean the text in the select list, which sorts differently.
-pub(super) fn cut(plan: &ReadPlan, after: Option<&Bound>) -> String {
+pub(super) fn cut(plan: &ReadPlan, after: Option<&Bound>, rows: u64) -> String {
     let range = KeyRange::Between { after: after.cloned(), to: None };
     let own = ident(&plan.schema.table.name);
     let columns: Vec<_> =
@@ -72,7 +72,7 @@ pub(super) fn cut(plan: &ReadPlan, after: Option<&Bound>) -> String {
         table(&plan.schema.table),
         shard_condition(plan, &range),
         columns.join(", "),
-        plan.shard_rows.saturating_sub(1)
+        rows.saturating_sub(1)
     )
 }
 
@@ -160,7 +160,7 @@ mod tests {
     fn a_composite_key_is_compared_by_rows_and_leaves_nulls_out() {
         let plan = plan(&[("a", "integer", false), ("b", "text", true)], None);
         assert_eq!(
-            cut(&plan, Some(&bound(&["1", "x"]))),
+            cut(&plan, Some(&bound(&["1", "x"])), 100),
             "SELECT \"t\".\"a\"::text, \"t\".\"b\"::text FROM \"s\".\"t\" \
              WHERE (\"a\", \"b\") > ('1'::integer, 'x'::text) AND \"b\" IS NOT NULL \
              ORDER BY \"t\".\"a\", \"t\".\"b\" LIMIT 1 OFFSET 99"

@@ -11,6 +11,7 @@ use super::load::{marker_table, write_shard};
 use super::{create, lock, pressure, sql};
 use crate::batch::{BatchReceiver, WireFormat};
 use crate::error::{Context, Error, Result};
+use crate::plugin::path::{ChosenPath, WritePath};
 use crate::plugin::{ColumnPair, NewTable, Receipt, WriteMode, WritePlan, Writer};
 use crate::schema::{Schema, TableRef};
 
@@ -38,6 +39,16 @@ impl Writer for PgWriter {
 
     fn accepts(&self, pairs: &[ColumnPair<'_>]) -> Vec<WireFormat> {
         super::formats(pairs)
+    }
+
+    async fn choose_path(&self, plan: &WritePlan, is_new: bool) -> Result<ChosenPath> {
+        Ok(match plan.mode {
+            WriteMode::Insert => ChosenPath::only(WritePath::Direct),
+            WriteMode::Upsert if is_new || self.is_empty(&plan.schema.table).await? => {
+                ChosenPath::new(WritePath::Direct, WritePath::Staged)
+            }
+            WriteMode::Upsert => ChosenPath::only(WritePath::Staged),
+        })
     }
 
     async fn is_empty(&self, table: &TableRef) -> Result<bool> {

@@ -140,6 +140,7 @@ fn configured(config: &ConnectionConfig) -> Result<&str> {
         "max_active_sessions",
         "max_replay_lag",
         "replica",
+        "local_infile",
     ];
     config.refuse(OF_SERVERS, "on SQLite, which has no server")?;
     let value = if config.path.is_none() { &config.db } else { &config.path };

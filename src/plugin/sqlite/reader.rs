@@ -45,9 +45,14 @@ impl Reader for SqliteReader {
         formats(pairs)
     }
 
-    async fn cut(&self, plan: &ReadPlan, after: Option<&Bound>) -> Result<Option<Bound>> {
+    async fn cut(
+        &self,
+        plan: &ReadPlan,
+        after: Option<&Bound>,
+        rows: u64,
+    ) -> Result<Option<Bound>> {
         let (plan, after) = (copy(plan), after.cloned());
-        self.pool.run(move |session| cut(session, &plan, after)).await
+        self.pool.run(move |session| cut(session, &plan, after, rows)).await
     }
 
     async fn read(&self, plan: &ReadPlan, range: &KeyRange, out: BatchSender) -> Result<()> {
@@ -82,14 +87,19 @@ fn copy(plan: &ReadPlan) -> ReadPlan {
     }
 }
 
-fn cut(session: &Session<'_>, plan: &ReadPlan, after: Option<Bound>) -> Result<Option<Bound>> {
+fn cut(
+    session: &Session<'_>,
+    plan: &ReadPlan,
+    after: Option<Bound>,
+    rows: u64,
+) -> Result<Option<Bound>> {
     let range = Range::new(plan, &KeyRange::Between { after, to: None })?;
     let columns = sql::list(plan.split_columns().map(|c| c.name.as_str()));
     let statement = format!(
         "SELECT {columns} FROM {}{} ORDER BY {columns} LIMIT 1 OFFSET {}",
         sql::table(&plan.schema.table),
         range.condition(&[], None),
-        plan.shard_rows.saturating_sub(1).min(i64::MAX as u64)
+        rows.saturating_sub(1).min(i64::MAX as u64)
     );
     let mut statement =
         session.connection.prepare_cached(&statement).map_err(|e| session.error(e))?;

@@ -17,6 +17,7 @@ use super::{reader, sql};
 use crate::batch::{BatchReceiver, WireFormat};
 use crate::config::connection::ConnectionConfig;
 use crate::error::Result;
+use crate::plugin::path::{ChosenPath, WritePath};
 use crate::plugin::{ColumnPair, NewTable, Receipt, WriteMode, WritePlan, Writer};
 use crate::schema::{Schema, TableRef};
 
@@ -93,6 +94,10 @@ impl Writer for SqliteWriter {
         reader::formats(pairs)
     }
 
+    async fn choose_path(&self, _plan: &WritePlan, _is_new: bool) -> Result<ChosenPath> {
+        Ok(ChosenPath::only(WritePath::Statements))
+    }
+
     async fn is_empty(&self, table: &TableRef) -> Result<bool> {
         self.query(format!("SELECT NOT EXISTS (SELECT 1 FROM {})", sql::table(table))).await
     }
@@ -162,6 +167,7 @@ fn copy(plan: &WritePlan) -> WritePlan {
         columns: plan.columns.clone(),
         key: plan.key.clone(),
         mode: plan.mode,
+        path: ChosenPath::only(WritePath::Statements),
         statement_rows: plan.statement_rows,
         format: plan.format,
         run_id: plan.run_id,

@@ -65,7 +65,7 @@ async fn a_low_limit_makes_small_shards_and_says_so() {
     let params = r#"{"worker_num": 2, "read_batch": 5000, "max_rows_per_second": 40}"#;
     site.task(5, ("mysql", "source"), ("mysql", "target"), params).await;
     let plan = text(&site.goshift(&["plan", "-id", "5"]));
-    assert!(plan.contains("40 rows a shard") && plan.contains("capped"), "{plan}");
+    assert!(plan.contains("shards of 40 rows") && plan.contains("capped"), "{plan}");
     let output = site.goshift(&["-id", "5"]);
     assert!(output.status.success(), "{}", text(&output));
     site.assert_equal(5);

@@ -103,6 +103,7 @@ fn write_plan(from: &Schema, to: &Arc<Schema>, format: WireFormat) -> WritePlan 
         columns,
         mode: if key.is_empty() { WriteMode::Insert } else { WriteMode::Upsert },
         key,
+        path: crate::plugin::path::ChosenPath::only(crate::plugin::path::WritePath::Statements),
         statement_rows: 500,
         format,
         run_id: Uuid::now_v7(),
@@ -174,7 +175,7 @@ async fn copy(
     if read.split.is_empty() {
         ranges.push(KeyRange::All);
     } else {
-        while let Some(to) = reader.cut(&read, after.as_ref()).await? {
+        while let Some(to) = reader.cut(&read, after.as_ref(), read.shard_rows).await? {
             ranges.push(KeyRange::Between { after, to: Some(to.clone()) });
             after = Some(to);
         }
@@ -223,6 +224,7 @@ fn plan_of(to: &Arc<Schema>, from: &[LogicalType], mode: WriteMode, key: &[usize
         columns: columns.collect(),
         key: key.to_vec(),
         mode,
+        path: crate::plugin::path::ChosenPath::only(crate::plugin::path::WritePath::Statements),
         statement_rows: 500,
         format: WireFormat::Canonical,
         run_id: Uuid::now_v7(),

@@ -9,7 +9,7 @@ async fn walk(reader: &dyn Reader, plan: &ReadPlan) -> Vec<Vec<Option<String>>> 
     let mut found = Vec::new();
     let mut after = None;
     loop {
-        let to = reader.cut(plan, after.as_ref()).await.unwrap();
+        let to = reader.cut(plan, after.as_ref(), plan.shard_rows).await.unwrap();
         let range = KeyRange::Between { after, to: to.clone() };
         let part = rows(reader, plan, &range).await.unwrap();
         assert!(to.is_none() || part.len() as u64 >= plan.shard_rows);
@@ -115,7 +115,7 @@ async fn a_filter_is_a_term_of_its_own() {
     plan.filter = Some("k = 1 OR k = 3 -- both".into());
     plan.shard_rows = 2;
     let bound = |n: i64| Bound(vec![BoundValue::Number(n.to_string())]);
-    assert_eq!(reader.cut(&plan, None).await.unwrap(), Some(bound(3)));
+    assert_eq!(reader.cut(&plan, None, plan.shard_rows).await.unwrap(), Some(bound(3)));
     let range = KeyRange::Between { after: Some(bound(1)), to: None };
     assert_eq!(rows(&*reader, &plan, &range).await.unwrap(), [[Some("3".to_owned())]]);
     plan.filter = Some("no_such = 1".into());
