@@ -2,10 +2,11 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help linux mac demo demo-rabbitmq services services-down test chaos long-run lint deny bench bench-overhead bench-participants
+.PHONY: help linux mac demo demo-rabbitmq services services-down test chaos long-run lint deny bench bench-peers bench-overhead bench-participants
 
 BINARIES := goshift goshift-submit goshift-worker
-SCRIPTS := scripts/demo scripts/services scripts/long-run bench/run bench/overhead bench/participants .ci/run
+SCRIPTS := scripts/demo scripts/services scripts/long-run bench/run bench/peers bench/overhead bench/participants \
+  $(wildcard bench/lib/*.sh) .ci/run
 # A folder beside etc/, from which `./goshift -c ../etc/ -e local -id 5` works as it is.
 DIST := dist
 
@@ -73,7 +74,11 @@ deny: ## check dependencies, security advisories included (needs cargo-deny and 
 	  echo 'make deny: cargo-deny is missing: install it with `cargo install cargo-deny --locked` (it takes some minutes to build).' >&2; exit 1; }
 	cargo deny --locked check
 
-bench: ## measure against the databases' own tools; writes bench/RESULTS.md
+bench-peers: ## install the tools that `make bench` compares with
+	@bench/peers
+
+# What it measures, and how often, is chosen by variables: see the top of bench/run.
+bench: ## measure beside other tools and the databases' ceilings; writes bench/RESULTS.md
 	@$(need-build)
 	@bench/run
 
