@@ -106,11 +106,14 @@ cut_files() { # cut_files TABLE
   [[ -e $WORK/parts/$1.00 ]] || split -d -n "l/$STREAMS" "$(rows_file "$1")" "$WORK/parts/$1."
 }
 
+# By default it keeps 100,000 rows, more than its heap takes of wide ones.
 way_pgloader() {
+  local prefetch=100000
+  [[ $2 != wide ]] || prefetch=5000
   cat >"$WORK/pgloader.load" <<END
 LOAD DATABASE FROM mysql://$MYSQL_USER_:$MYSQL_PWD@$MYSQL_HOST_:$MYSQL_PORT_/$A
   INTO postgresql://$PGUSER:$PGPASSWORD@$PGHOST:$PGPORT/$B
-  WITH create tables, create indexes, reset no sequences
+  WITH create tables, create indexes, reset no sequences, prefetch rows = $prefetch
   INCLUDING ONLY TABLE NAMES MATCHING '$2'
   ALTER SCHEMA '$A' RENAME TO 'public';
 END
