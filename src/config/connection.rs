@@ -193,6 +193,14 @@ impl ConnectionConfig {
         )
     }
 
+    /// Processor cores of the server, where this process can tell: it is on this machine.
+    pub fn cores(&self) -> Option<usize> {
+        let host = self.host.as_deref().unwrap_or("127.0.0.1");
+        let is_here = host.eq_ignore_ascii_case("localhost")
+            || host.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback());
+        is_here.then(|| std::thread::available_parallelism().ok().map(Into::into)).flatten()
+    }
+
     /// Seconds to wait for a connection, 10 unless configured.
     pub fn timeout(&self) -> Duration {
         Duration::from_secs(self.connect_timeout.unwrap_or(10))

@@ -23,6 +23,9 @@ pub mod split;
 
 /// Lanes of a task that names no `worker_num`.
 const DEFAULT_LANES: usize = 4;
+/// Lanes for each of the target's cores, measured (TPC-H orders, 2 cores): with 10 the servers used a
+/// third more of their processors for the same rows than with 2.
+const LANES_A_CORE: usize = 2;
 /// `read_batch` and `write_batch` of a task that names none: the seed's own figures.
 const DEFAULT_READ_BATCH: u64 = 5000;
 const DEFAULT_WRITE_BATCH: usize = 500;
@@ -253,6 +256,11 @@ impl Planner<'_> {
             notes.push("source and target are one database file: one lane".to_owned());
             return 1;
         }
+        if let Some(cores) = self.writer.cores()
+            && wanted > enough_for(cores)
+        {
+            return enough_for(cores);
+        }
         if wanted > self.max_lanes {
             notes.push(format!(
                 "worker_num {wanted} is capped at worker.max_lanes {} for one worker",
@@ -304,6 +312,10 @@ impl Plan {
              \"write_mode\": \"insert\" in params if rows are meant to be added",
         ))
     }
+}
+
+fn enough_for(cores: usize) -> usize {
+    (cores * LANES_A_CORE).max(DEFAULT_LANES)
 }
 
 /// A task's table name, first as it stands, then taken apart at its dot.

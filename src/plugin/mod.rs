@@ -245,6 +245,12 @@ pub trait Writer: Send + Sync {
     /// the target, unless `is_new` says that it was only now created, or is going to be.
     async fn choose_path(&self, plan: &WritePlan, is_new: bool) -> Result<ChosenPath>;
 
+    /// The server's processor cores, if known. More than a few writers for each of them only get
+    /// in each other's way.
+    fn cores(&self) -> Option<usize> {
+        None
+    }
+
     /// Whether the table has no row.
     async fn is_empty(&self, table: &TableRef) -> Result<bool>;
 

@@ -123,7 +123,9 @@ pub(super) async fn plan(call: &Call, task_id: i64) -> Result<ExitCode> {
     ))?;
     show::line(&format!("to      {} {}{create}", task.to.db_type, write.schema.table))?;
     show::line(&format!("split   {split}"))?;
-    show::line(&format!("lanes   {}", route.plan.lanes))?;
+    let wanted = task.params.worker_num.filter(|&wanted| wanted > route.plan.all_lanes);
+    let why = wanted.map(|wanted| format!(" of {wanted}: more would not be faster there"));
+    show::line(&format!("lanes   {}{}", route.plan.lanes, why.unwrap_or_default()))?;
     show::line(&format!("write   {how}"))?;
     show::line(&format!("path    {}, {} rows a statement", write.path, write.statement_rows))?;
     show::line(&format!("format  {:?}", read.format))?;

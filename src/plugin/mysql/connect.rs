@@ -40,6 +40,7 @@ pub(super) struct Database {
     pub(super) config: ConnectionConfig,
     max_packet: usize,
     local_infile: bool,
+    cores: Option<usize>,
 }
 
 impl Database {
@@ -50,9 +51,10 @@ impl Database {
         let connections = Connections::open(&KEPT, config, lanes).await?;
         let lease = connections.lease().await?;
         let (max_packet, local_infile) = (lease.max_packet, lease.local_infile);
+        let cores = lease.cores.or(config.cores());
         lease.keep();
         let address = config.address(DEFAULT_PORT);
-        Ok(Self { connections, address, config: config.clone(), max_packet, local_infile })
+        Ok(Self { connections, address, config: config.clone(), max_packet, local_infile, cores })
     }
 
     /// Largest statement the server takes, in bytes.
@@ -63,6 +65,11 @@ impl Database {
     /// Whether the server and the configuration allow LOAD DATA LOCAL INFILE.
     pub(super) fn takes_loads(&self) -> bool {
         self.local_infile && self.config.local_infile != Some(false)
+    }
+
+    /// The server's processor cores, if known.
+    pub(super) fn cores(&self) -> Option<usize> {
+        self.cores
     }
 
     /// Borrows a connection. It is used again only after [`Lease::keep`].
@@ -125,6 +132,7 @@ pub(super) struct MysqlSession {
     connection: MySqlConnection,
     max_packet: usize,
     local_infile: bool,
+    cores: Option<usize>,
 }
 
 #[async_trait]
@@ -144,7 +152,13 @@ impl Session for MysqlSession {
                 "SELECT CAST(@@max_allowed_packet AS SIGNED), CAST(@@local_infile AS SIGNED)";
             let limits = connection.fetch_one(limits).await?;
             let max_packet = limits.try_get::<i64, _>(0)?.max(1024) as usize;
-            Ok(Self { connection, max_packet, local_infile: limits.try_get::<i64, _>(1)? == 1 })
+            let local_infile = limits.try_get::<i64, _>(1)? == 1;
+            // MariaDB's default is the number of cores; MySQL has no such variable.
+            let pool = "SHOW VARIABLES WHERE Variable_name = 'thread_pool_size'";
+            let pool = connection.fetch_optional(sqlx::raw_sql(pool)).await?;
+            let pool = pool.map(|row| row.try_get_unchecked::<String, _>(1)).transpose()?;
+            let cores = pool.and_then(|size| size.parse().ok());
+            Ok(Self { connection, max_packet, local_infile, cores })
         };
         let opened = tokio::time::timeout(config.timeout(), opening).await;
         opened.unwrap_or(Err(sqlx::Error::PoolTimedOut)).map_err(|error| {

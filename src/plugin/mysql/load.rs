@@ -71,6 +71,17 @@ fn rows(payload: &Payload) -> Result<&crate::batch::Batch> {
     }
 }
 
+/// What the server takes the text for. Every load is checked to be UTF-8. As `binary` it goes into
+/// columns of UTF-8 as it is, a tenth faster than by character; others need it converted, and MySQL's
+/// JSON wants to be told.
+fn character_set(plan: &WritePlan) -> &'static str {
+    let is_utf8 = |column: &crate::schema::Column| {
+        column.native != "json"
+            && column.collation.as_ref().is_none_or(|name| name.starts_with("utf8"))
+    };
+    if plan.target_columns().all(is_utf8) { "binary" } else { "utf8mb4" }
+}
+
 struct Load<'a> {
     db: &'a Database,
     plan: &'a WritePlan,
@@ -144,9 +155,10 @@ impl Load<'_> {
         let (chunks, stream) = mpsc::channel::<io::Result<Bytes>>(2);
         let encoder = Encoder::new(self.plan);
         let statement = format!(
-            "LOAD DATA LOCAL INFILE 'goshift' INTO TABLE {} CHARACTER SET utf8mb4 \
+            "LOAD DATA LOCAL INFILE 'goshift' INTO TABLE {} CHARACTER SET {} \
              FIELDS TERMINATED BY '\\t' ESCAPED BY '\\\\' LINES TERMINATED BY '\\n' {}",
             sql::table(&self.plan.schema.table),
+            character_set(self.plan),
             encoder.load_columns(self.plan)
         );
         let plan = self.plan;

@@ -105,6 +105,10 @@ impl Writer for MysqlWriter {
         vec![WireFormat::Canonical]
     }
 
+    fn cores(&self) -> Option<usize> {
+        self.db.cores()
+    }
+
     async fn choose_path(&self, plan: &WritePlan, is_new: bool) -> Result<ChosenPath> {
         let is_free =
             plan.mode == WriteMode::Insert || is_new || self.is_empty(&plan.schema.table).await?;

@@ -41,6 +41,10 @@ impl Writer for PgWriter {
         super::formats(pairs)
     }
 
+    fn cores(&self) -> Option<usize> {
+        self.db.config().cores()
+    }
+
     async fn choose_path(&self, plan: &WritePlan, is_new: bool) -> Result<ChosenPath> {
         Ok(match plan.mode {
             WriteMode::Insert => ChosenPath::only(WritePath::Direct),
