@@ -1,13 +1,13 @@
 //! Sends shards to the lanes: freshly cut ones, and those that are free in the ledger.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio::task::JoinSet;
 
 use super::lanes::{Lanes, Task, Work};
 use crate::error::{Error, Result};
 use crate::ledger::{Cut, Halt, Holder, PlanNote, Role, StoredShards};
-use crate::plan::sizing::Sizing;
+use crate::plan::sizing::{Seen, Sizing};
 use crate::plan::split::Cursor;
 use crate::plugin::KeyRange;
 
@@ -45,13 +45,12 @@ impl<'a> Feed<'a> {
             return Ok(self.lanes.running);
         }
         let mut cutter = Cutter::behind(work, stored);
-        let large = 2 * work.route.plan.lanes + 2;
         while !shared && !cutter.is_done() {
             let group = cutter.record_group(Holder::Owner).await?;
             if !self.send(group).await {
                 return Ok(self.lanes.running);
             }
-            if cutter.cut > large && !cutter.is_done() && work.max_participants > 1 {
+            if cutter.cut > cutter.large() && !cutter.is_done() && work.max_participants > 1 {
                 work.share().await?;
                 shared = true;
             }
@@ -148,6 +147,7 @@ struct Cutter<'a> {
     /// Rows of earlier attempts, whose bytes are not known.
     resumed: u64,
     sizing: Sizing,
+    started: Instant,
     /// What the shards are cut for, until the ledger knows it.
     note: Option<PlanNote>,
 }
@@ -164,6 +164,7 @@ impl<'a> Cutter<'a> {
         let sizing = Sizing {
             batch: work.route.plan.read.shard_rows,
             lanes: work.route.plan.all_lanes as u64,
+            own_lanes: work.route.plan.lanes as u64,
             estimate: work.route.plan.read.schema.estimated_rows,
             is_paced: work.limits.throttle.is_limited(),
         };
@@ -176,8 +177,14 @@ impl<'a> Cutter<'a> {
             rows: stored.rows_done,
             resumed: stored.rows_done,
             sizing,
+            started: Instant::now(),
             note: stored.note,
         }
+    }
+
+    /// Shards of a run that is not yet worth sharing.
+    fn large(&self) -> usize {
+        2 * self.work.route.plan.lanes + 2
     }
 
     fn is_done(&self) -> bool {
@@ -215,7 +222,13 @@ impl<'a> Cutter<'a> {
         let stall = self.work.limits.stall;
         let progress = self.work.progress;
         let here = progress.rows().saturating_sub(self.resumed);
-        let rows = self.sizing.rows(self.rows, (here, progress.bytes()));
+        let seen = Seen { rows: here, bytes: progress.bytes(), elapsed: self.started.elapsed() };
+        // A run that may be shared is not until it has shown to be large, in shards as they are
+        // first: long ones would keep the others waiting.
+        let rows = match self.cut <= self.large() && self.work.max_participants > 1 {
+            true => self.sizing.batch,
+            false => self.sizing.rows(self.rows, seen),
+        };
         self.rows += rows;
         let cutting = self.cursor.next(route.reader.as_ref(), &route.plan.read, rows);
         let range = tokio::time::timeout(stall, cutting).await.map_err(|_| {
