@@ -3,6 +3,7 @@
 //! A dropped sender is a failure: only [`BatchSender::finish`] ends a shard, so that a reader that
 //! dies can never look like a reader that is done.
 
+use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -132,12 +133,25 @@ pub enum WireFormat {
     SqliteValues,
     /// PostgreSQL's binary COPY stream, passed on without looking at it.
     PostgresBinary,
+    /// The shard as a query, which the target's server runs itself: both tables are there.
+    ServerSide,
 }
 
 impl WireFormat {
     /// Whether the rows of a payload can be counted.
     pub fn is_counted(self) -> bool {
-        self != WireFormat::PostgresBinary
+        !matches!(self, WireFormat::PostgresBinary | WireFormat::ServerSide)
+    }
+}
+
+impl fmt::Display for WireFormat {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            WireFormat::Canonical => "text",
+            WireFormat::SqliteValues => "SQLite's own values",
+            WireFormat::PostgresBinary => "PostgreSQL's binary COPY, passed on as it is",
+            WireFormat::ServerSide => "none: the rows stay in the server",
+        })
     }
 }
 

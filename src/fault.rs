@@ -18,6 +18,8 @@ pub const POINTS: &[&str] = &[
     "shard.committed",
     "ledger.shards_done",
     "join.committed",
+    "key.before",
+    "key.added",
     "finish.before_commit",
     "finish.committed",
     "retry.before_publish",

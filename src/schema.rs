@@ -21,6 +21,8 @@
 
 use std::fmt;
 
+use uuid::Uuid;
+
 /// A table's name as a task gives it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TableRef {
@@ -185,6 +187,18 @@ pub struct Schema {
     pub keys: Vec<Key>,
     /// The engine's own estimate of the number of rows, for progress only.
     pub estimated_rows: Option<u64>,
+    /// The key that a run has still to add to the table that it created.
+    pub pending_key: Option<PendingKey>,
+}
+
+/// A primary key that was left out when goshift created a table, since rows go in faster without:
+/// the run adds it when they are in, or whichever run comes next.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PendingKey {
+    /// The run that created the table.
+    pub run_id: Uuid,
+    /// Positions in [`Schema::columns`], in key order.
+    pub columns: Vec<usize>,
 }
 
 impl Schema {

@@ -68,7 +68,9 @@ pub async fn compare(
     // Where values of any type may stand in any column, they are compared with their types.
     let format = match read.format {
         WireFormat::SqliteValues => WireFormat::SqliteValues,
-        WireFormat::Canonical | WireFormat::PostgresBinary => WireFormat::Canonical,
+        WireFormat::Canonical | WireFormat::PostgresBinary | WireFormat::ServerSide => {
+            WireFormat::Canonical
+        }
     };
     let form = |(from, column): (&Column, &WriteColumn)| match format {
         WireFormat::SqliteValues => Form::Plain,

@@ -81,7 +81,7 @@ rounds() {
       for line in "${lines[i]}" "${onto[i]:-}"; do
         read -r pair way state role <<<"$line"
         [[ $pair && $DONE != *" $pair/$way "* ]] || continue
-        [[ $state != full || $DONE != *" $pair/goshift "* ]] || continue
+        [[ $state != full || $DONE != *" $pair/${way/again/goshift} "* ]] || continue
         sample "$pair" "$way" "$state" "$role" "$1" $round
       done
     done

@@ -11,6 +11,8 @@ list_ways() {
   cat <<LIST
 mysql-mysql goshift empty ours goshift
 mysql-mysql again full ours goshift again, onto the full target
+mysql-mysql goshift_apart empty ours goshift, as between two servers
+mysql-mysql again_apart full ours goshift again, as between two servers
 mysql-mysql insert_select empty ceiling \`INSERT … SELECT\` in the server
 mysql-mysql mydumper none peer mydumper, then myloader, 4 threads each
 mysql-mysql mysqldump none peer mysqldump \\| mysql
@@ -55,14 +57,18 @@ needs() {
 # limit COMMAND…: a peer that hangs is a failure, not the end of the bench.
 limit() { timeout -k 10 "$LIMIT" "$@" </dev/null; }
 
-# goshift's tasks are in MariaDB, those from PostgreSQL to PostgreSQL in PostgreSQL.
+# goshift's tasks are in MariaDB, those from PostgreSQL to PostgreSQL in PostgreSQL. "apart" is a
+# configuration in which no rows are copied inside MariaDB: they go through goshift, as they do between
+# two servers.
 way_goshift() {
-  local meta=mysql
+  local meta=${3:-mysql}
   [[ $1 != postgres-postgres ]] || meta=postgres
   /usr/bin/time -q -f '%M %U %S' -o "$WORK/usage" "$GOSHIFT" -c "$WORK" -e $meta -id "$(task_of "$1")"
 }
 way_goshift_new() { way_goshift "$@"; }
 way_again() { way_goshift "$@"; }
+way_goshift_apart() { way_goshift "$@" apart; }
+way_again_apart() { way_goshift "$@" apart; }
 
 way_insert_select() {
   case $1 in

@@ -114,6 +114,9 @@ pub struct ConnectionConfig {
     /// `false`: as a target, never load by LOAD DATA LOCAL INFILE (MySQL).
     #[serde(deserialize_with = "super::keys::truth_or_text")]
     pub local_infile: Option<bool>,
+    /// `false`: as a target, never copy from a table of the same server inside the server (MySQL).
+    #[serde(deserialize_with = "super::keys::truth_or_text")]
+    pub server_side: Option<bool>,
 }
 
 impl KnownKeys for ConnectionConfig {
@@ -140,6 +143,7 @@ impl KnownKeys for ConnectionConfig {
         "max_replay_lag",
         "replica",
         "local_infile",
+        "server_side",
     ];
 }
 
@@ -168,6 +172,7 @@ impl ConnectionConfig {
             "max_replay_lag" => self.max_replay_lag.is_some(),
             "replica" => self.replica.is_some(),
             "local_infile" => self.local_infile.is_some(),
+            "server_side" => self.server_side.is_some(),
             _ => false,
         };
         match keys.iter().find(set) {
@@ -191,6 +196,12 @@ impl ConnectionConfig {
             self.port.unwrap_or(default_port),
             self.db.as_deref().unwrap_or("")
         )
+    }
+
+    /// Whether both name one server, and it is none that goshift itself opens as a file.
+    pub fn is_same_server(&self, other: &Self) -> bool {
+        let place = |c: &Self| (c.host.clone().unwrap_or_else(|| "127.0.0.1".into()), c.port);
+        self.path.is_none() && other.path.is_none() && place(self) == place(other)
     }
 
     /// Processor cores of the server, where this process can tell: it is on this machine.

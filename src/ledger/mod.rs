@@ -102,6 +102,9 @@ pub struct Ledger {
 /// How long an idle connection counts as alive without being asked.
 const TRUSTED: Duration = Duration::from_secs(1);
 
+/// How soon the task database is expected to take a connection.
+const PROMPT: Duration = Duration::from_millis(250);
+
 /// How often a transaction that lost a deadlock or a race is tried again.
 const TRIES: u32 = 8;
 
@@ -112,9 +115,12 @@ impl Ledger {
     /// Kind `Config` for wrong credentials or a missing database, `Transient` when it is down.
     pub async fn open(settings: &Settings) -> Result<Self> {
         let ledger = Self::connect(settings).await?;
-        if !ledger.has_table("goshift_worker").await? {
-            ledger.create_tables().await?;
+        // One question where all is well, since a small task is over in a few.
+        let Err(error) = ledger.check_shape().await else { return Ok(ledger) };
+        if error.is_transient() || ledger.has_table("goshift_worker").await? {
+            return Err(error);
         }
+        ledger.create_tables().await?;
         ledger.check_shape().await?;
         Ok(ledger)
     }
@@ -131,7 +137,6 @@ impl Ledger {
         let dialect = Dialect::by_name(plugin.name())?;
         let url = connection_url(dialect, &config)?;
         let address = config.address(default_port(dialect));
-        prove(&url, &config, &address).await?;
         // SQLite has no server to vanish; its writers wait for each other.
         let floor = Duration::from_secs(if dialect == Dialect::Sqlite { 60 } else { 5 });
         let patience = (settings.worker.lease / 2).max(floor);
@@ -141,7 +146,7 @@ impl Ledger {
         let session = dialect.session(silence);
         // SQLite has one writer: more connections would only wait for each other.
         let connections = if dialect == Dialect::Sqlite { 2 } else { 8 };
-        let pool = AnyPoolOptions::new()
+        let options = AnyPoolOptions::new()
             .max_connections(connections)
             .acquire_timeout(config.timeout())
             .idle_timeout(silence / 2)
@@ -160,10 +165,13 @@ impl Ledger {
                 Box::pin(async move {
                     conn.execute(sqlx::raw_sql(AssertSqlSafe(session))).await.map(|_| ())
                 })
-            })
-            .connect(&url)
-            .await
-            .map_err(|error| failure::connecting(error, &config, &address))?;
+            });
+        let pool = tokio::select! {
+            opened = options.connect(&url) => {
+                opened.map_err(|error| failure::connecting(error, &config, &address))?
+            }
+            error = trouble(&url, &config, &address) => return Err(error),
+        };
         Ok(Self { pool, dialect, address, patience })
     }
 
@@ -184,7 +192,7 @@ impl Ledger {
     /// Tables of another version of goshift would fail every run in its middle.
     async fn check_shape(&self) -> Result<()> {
         const LATEST: &str = "SELECT plan_hash, last_epoch, lost_holder, waits_for \
-             FROM goshift_run WHERE 1 = 0";
+             FROM goshift_run, goshift_worker WHERE 1 = 0";
         let looking = self.query(LATEST).fetch_optional(&self.pool);
         match tokio::time::timeout(self.patience, looking).await {
             Ok(Err(error @ sqlx::Error::Database(_))) => Err(Error::config(format!(
@@ -326,16 +334,19 @@ impl Ledger {
     }
 }
 
-/// Connects once outside the pool, which would try again for as long as it may and then say only
-/// that it did not get a connection.
-async fn prove(url: &str, config: &ConnectionConfig, address: &str) -> Result<()> {
+/// Why there is no connection yet, once that has taken a moment. The pool would try again for as long
+/// as it may and then say only that it did not get one.
+async fn trouble(url: &str, config: &ConnectionConfig, address: &str) -> Error {
+    tokio::time::sleep(PROMPT).await;
     let connecting = tokio::time::timeout(config.timeout(), AnyConnection::connect(url));
     match connecting.await {
         Ok(Ok(connection)) => {
-            connection.close().await.map_err(|e| failure::connecting(e, config, address))
+            // It is only slow. What the server makes of this farewell does not matter.
+            connection.close().await.ok();
+            std::future::pending().await
         }
-        Ok(Err(error)) => Err(failure::connecting(error, config, address)),
-        Err(_) => Err(failure::connecting(sqlx::Error::PoolTimedOut, config, address)),
+        Ok(Err(error)) => failure::connecting(error, config, address),
+        Err(_) => failure::connecting(sqlx::Error::PoolTimedOut, config, address),
     }
 }
 

@@ -1,8 +1,10 @@
 //! Which source column goes into which target column, and which target key tells rows apart.
 
+use uuid::Uuid;
+
 use super::check::{self, Check};
 use crate::error::{Error, Result};
-use crate::schema::{Column, Key, LogicalType, Schema, TableRef};
+use crate::schema::{Column, Key, LogicalType, PendingKey, Schema, TableRef};
 use crate::task::TaskMeta;
 
 /// One column on its way.
@@ -192,13 +194,36 @@ pub(super) fn new_columns(
 }
 
 /// What a target would look like once created, for a plan that creates nothing.
-pub(super) fn imagined(table: TableRef, columns: Vec<Column>, key: &[usize]) -> Schema {
-    let keys = if key.is_empty() {
-        Vec::new()
-    } else {
-        vec![Key { name: "PRIMARY".to_owned(), columns: key.to_vec(), primary: true }]
+pub(super) fn imagined(
+    table: TableRef,
+    columns: Vec<Column>,
+    key: &[usize],
+    late_key: Option<Uuid>,
+) -> Schema {
+    let columns_of_key = key.to_vec();
+    let (keys, pending_key) = match late_key {
+        _ if key.is_empty() => (Vec::new(), None),
+        Some(run_id) => (Vec::new(), Some(PendingKey { run_id, columns: columns_of_key })),
+        None => (vec![primary(columns_of_key)], None),
     };
-    Schema { table, columns, keys, estimated_rows: Some(0) }
+    Schema { table, columns, keys, estimated_rows: Some(0), pending_key }
+}
+
+/// A table as it will be once the key that it lacks has been added.
+pub(super) fn completed(schema: &Schema) -> Schema {
+    let pending = schema.pending_key.iter().map(|pending| primary(pending.columns.clone()));
+    Schema { keys: pending.collect(), pending_key: None, ..schema.clone() }
+}
+
+fn primary(columns: Vec<usize>) -> Key {
+    Key { name: "PRIMARY".to_owned(), columns, primary: true }
+}
+
+/// The key that the run is going to add to its target, as positions in `pairs`.
+pub(super) fn pending_key(target: &Schema, pairs: &[Pair]) -> Option<Vec<usize>> {
+    let pending = target.pending_key.as_ref()?;
+    let position = |&column| pairs.iter().position(|pair| pair.target == column);
+    pending.columns.iter().map(position).collect()
 }
 
 #[cfg(test)]
@@ -229,6 +254,7 @@ mod tests {
                 .map(|(i, k)| Key { name: format!("k{i}"), columns: k.to_vec(), primary: i == 0 })
                 .collect(),
             estimated_rows: None,
+            pending_key: None,
         }
     }
 

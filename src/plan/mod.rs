@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use uuid::Uuid;
 
+use crate::batch::WireFormat;
 use crate::checksum::checksum;
 use crate::error::{Context, Error, Result};
 use crate::plugin::path::{ChosenPath, WritePath};
@@ -26,6 +27,8 @@ const DEFAULT_LANES: usize = 4;
 /// Lanes for each of the target's cores, measured (TPC-H orders, 2 cores): with 10 the servers used a
 /// third more of their processors for the same rows than with 2.
 const LANES_A_CORE: usize = 2;
+/// Rows from which on a target's key is worth a step of its own.
+const LATE_KEY_ROWS: u64 = 20_000;
 /// `read_batch` and `write_batch` of a task that names none: the seed's own figures.
 const DEFAULT_READ_BATCH: u64 = 5000;
 const DEFAULT_WRITE_BATCH: usize = 500;
@@ -66,10 +69,14 @@ pub struct Planner<'a> {
     pub to_engine: &'static str,
     /// Whether both sides are the same database.
     pub same_database: bool,
+    /// Whether both sides are on one server.
+    pub same_server: bool,
     /// Whether that database is a file that allows one user at a time.
     pub same_file: bool,
     /// Cap on lanes.
     pub max_lanes: usize,
+    /// Whether the run has begun already, here or at another worker.
+    pub goes_on: bool,
 }
 
 impl Planner<'_> {
@@ -87,9 +94,16 @@ impl Planner<'_> {
         if split.is_empty() {
             notes.push(format!("{} has no key to split by: one lane copies it", source.table));
         }
-        let key = columns::target_key(&source, &target, &pairs, self.task.params.target_key());
-        let mode = self.write_mode(&target, &key, &mut notes);
-        let format = self.format(&source, &target, &pairs);
+        let late_key = columns::pending_key(&target, &pairs);
+        let adds_key = late_key.is_some();
+        let key = late_key.unwrap_or_else(|| {
+            columns::target_key(&source, &target, &pairs, self.task.params.target_key())
+        });
+        let mode = match adds_key {
+            true => WriteMode::Insert,
+            false => self.write_mode(&target, &key, &mut notes),
+        };
+        let format = self.format(&source, &target, &pairs).await?;
         let may_be_null = key.iter().any(|&k| target.columns[pairs[k].target].nullable);
         let count_rows = mode == WriteMode::Upsert
             && (may_be_null || !columns::key_is_unique_in_source(&source, &target, &pairs, &key));
@@ -117,14 +131,16 @@ impl Planner<'_> {
                 })
                 .collect(),
             schema: target,
-            key: if mode == WriteMode::Upsert { key } else { Vec::new() },
+            key: if mode == WriteMode::Upsert || adds_key { key } else { Vec::new() },
             mode,
+            adds_key,
             path: ChosenPath::only(WritePath::Statements),
             statement_rows: params.write_batch.unwrap_or(DEFAULT_WRITE_BATCH),
             format,
             run_id: self.run_id,
         };
-        write.path = self.writer.choose_path(&write, creates_target).await?;
+        let is_free = creates_target || self.goes_on;
+        write.path = self.writer.choose_path(&write, is_free).await?;
         Ok(Plan {
             read: Arc::new(read),
             write: Arc::new(write),
@@ -160,7 +176,7 @@ impl Planner<'_> {
                     return Err(Error::config(format!("source and target are both {name}"))
                         .with_remedy("choose another to_table"));
                 }
-                return Ok((schema, false));
+                return Ok((self.with_its_key(schema, dry).await?, false));
             }
         }
         let table = TableRef::parse(name);
@@ -171,15 +187,46 @@ impl Planner<'_> {
             .collect::<Option<_>>()
             .unwrap_or_default();
         let new = columns::new_columns(source, chosen, &key);
+        let late_key = self.wants_late_key(source, &new, &key).then_some(self.run_id);
         if dry {
-            return Ok((Arc::new(columns::imagined(table, new, &key)), true));
+            return Ok((Arc::new(columns::imagined(table, new, &key, late_key)), true));
         }
-        let new = NewTable { engine: self.from_engine, columns: new, key: &key };
+        let new = NewTable { engine: self.from_engine, columns: new, key: &key, late_key };
         self.writer.create(&table, &new).await?;
         let created = self.writer.describe(&table).await?;
         let created = created
             .ok_or_else(|| Error::internal(format!("{name} was created and is not to be seen")))?;
         Ok((created, true))
+    }
+
+    /// Adds the key that another run has left out of the table and did not come to add. This run's
+    /// own is added at its end.
+    async fn with_its_key(&self, schema: Arc<Schema>, dry: bool) -> Result<Arc<Schema>> {
+        match &schema.pending_key {
+            Some(pending) if pending.run_id != self.run_id => {}
+            _ => return Ok(schema),
+        }
+        if dry {
+            return Ok(Arc::new(columns::completed(&schema)));
+        }
+        tracing::info!("{}: adding the key that an earlier run left out", schema.table);
+        self.writer.add_pending_key(&schema.table).await?;
+        let described = self.writer.describe(&schema.table).await?;
+        described.ok_or_else(|| Error::transient(format!("{} is gone", schema.table)))
+    }
+
+    /// Whether the target that is going to be created gets its key only when the rows are in. Not if
+    /// the task itself has a say in how rows are told apart, and not for a few rows.
+    fn wants_late_key(&self, source: &Schema, new: &[Column], key: &[usize]) -> bool {
+        let params = &self.task.params;
+        let wanted = params.target_key();
+        let is_wanted = wanted.len() == key.len()
+            && key.iter().all(|&position| wanted.contains(&new[position].name));
+        self.writer.prefers_late_keys()
+            && !key.is_empty()
+            && (wanted.is_empty() || is_wanted)
+            && params.write_mode.is_none()
+            && source.estimated_rows.is_none_or(|rows| rows >= LATE_KEY_ROWS)
     }
 
     /// The split key: the task's own, else the source's.
@@ -212,12 +259,12 @@ impl Planner<'_> {
         }
     }
 
-    fn format(
+    async fn format(
         &self,
         source: &Schema,
         target: &Schema,
         pairs: &[columns::Pair],
-    ) -> crate::batch::WireFormat {
+    ) -> Result<WireFormat> {
         let column_pairs: Vec<_> = pairs
             .iter()
             .map(|pair| ColumnPair {
@@ -227,11 +274,29 @@ impl Planner<'_> {
             .collect();
         let accepted = self.writer.accepts(&column_pairs);
         let uncounted = self.task.params.max_rows_per_second.is_none();
-        let offered = self.reader.offers(&column_pairs).into_iter();
-        offered
-            .filter(|format| uncounted || format.is_counted())
-            .find(|format| accepted.contains(format))
-            .unwrap_or(crate::batch::WireFormat::Canonical)
+        for format in self.reader.offers(&column_pairs) {
+            let usable = match format {
+                WireFormat::ServerSide => self.may_stay_inside(source).await?,
+                format => uncounted || format.is_counted(),
+            };
+            if usable && accepted.contains(&format) {
+                return Ok(format);
+            }
+        }
+        Ok(WireFormat::Canonical)
+    }
+
+    /// Whether the target's server may copy the rows by itself: not where the run has to see them go
+    /// by, nor where a condition could mean something else to another session.
+    async fn may_stay_inside(&self, source: &Schema) -> Result<bool> {
+        let params = &self.task.params;
+        let is_limited =
+            params.max_rows_per_second.is_some() || params.max_bytes_per_second.is_some();
+        let has_filter = params.filter.as_ref().is_some_and(|text| !text.trim().is_empty());
+        if !self.same_server || is_limited || has_filter {
+            return Ok(false);
+        }
+        self.writer.can_read(&self.reader.full_name(&source.table)).await
     }
 
     /// Under a limit of rows no shard has more than a second's worth: its transaction is short, and
@@ -282,9 +347,11 @@ impl Plan {
             .map(|c| &c.name)
             .zip(write.target_columns().map(|c| &c.name))
             .collect();
+        // A key that the run adds may be there when it goes on: the rows are the same.
+        let mode = if write.adds_key { WriteMode::Upsert } else { write.mode };
         let text = format!(
-            "{from} {} {to} {} {split:?} {columns:?} {:?} {:?} {:?}",
-            read.schema.table, write.schema.table, read.filter, write.key, write.mode
+            "{from} {} {to} {} {split:?} {columns:?} {:?} {:?} {mode:?}",
+            read.schema.table, write.schema.table, read.filter, write.key
         );
         format!("{:032x}", checksum(text.as_bytes()))
     }

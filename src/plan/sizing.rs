@@ -3,13 +3,14 @@
 
 use std::time::Duration;
 
-/// Bytes of a shard that is worth a transaction: more of them save nothing more.
-const WORTHWHILE: u64 = 4 * 1024 * 1024;
+/// Bytes of a shard that is worth a transaction: more of them save little more. InnoDB visits every
+/// row again once its transaction has committed, beside those that are still being copied.
+const WORTHWHILE: u64 = 16 * 1024 * 1024;
 /// Bytes that a shard should not exceed, even if `read_batch` says so: it is one transaction, and
 /// what is lost when its worker dies.
 const LARGEST: u64 = 64 * 1024 * 1024;
 /// How long a lane should have to do with a shard.
-const LONG: Duration = Duration::from_millis(500);
+const LONG: Duration = Duration::from_secs(1);
 /// Shards that each lane should find among what is left, so that all lanes end together.
 const SHARE: u64 = 3;
 

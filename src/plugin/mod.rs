@@ -154,10 +154,12 @@ pub struct WritePlan {
     /// Columns to write, in the order of the batch's cells.
     pub columns: Vec<WriteColumn>,
     /// The target key that decides "the same row", positions in `columns`; empty with
-    /// [`WriteMode::Insert`].
+    /// [`WriteMode::Insert`], unless the run adds that key.
     pub key: Vec<usize>,
     /// What a row does that is there already.
     pub mode: WriteMode,
+    /// Whether the target gets its key, which is `key`, once all rows are in.
+    pub adds_key: bool,
     /// How rows get in.
     pub path: ChosenPath,
     /// Rows a statement (`write_batch`).
@@ -223,6 +225,11 @@ pub trait Reader: Send + Sync {
     async fn cut(&self, plan: &ReadPlan, after: Option<&Bound>, rows: u64)
     -> Result<Option<Bound>>;
 
+    /// The table's name for other sessions of the same server.
+    fn full_name(&self, table: &TableRef) -> TableRef {
+        table.clone()
+    }
+
     /// Streams a shard and ends it with `out.finish()`.
     async fn read(&self, plan: &ReadPlan, range: &KeyRange, out: BatchSender) -> Result<()>;
 }
@@ -238,12 +245,30 @@ pub trait Writer: Send + Sync {
     /// native type where `same_engine`. Harmless if another process was faster.
     async fn create(&self, table: &TableRef, source: &NewTable<'_>) -> Result<()>;
 
+    /// Whether rows go into a new table faster before it has its key, so that
+    /// [`NewTable::late_key`] is worth it.
+    fn prefers_late_keys(&self) -> bool {
+        false
+    }
+
+    /// Adds the key that a table lacks since its creation ([`Schema::pending_key`]). Harmless if that
+    /// was done meanwhile.
+    async fn add_pending_key(&self, _table: &TableRef) -> Result<()> {
+        Ok(())
+    }
+
+    /// Whether this writer's login may read that table of its own server.
+    async fn can_read(&self, _table: &TableRef) -> Result<bool> {
+        Ok(false)
+    }
+
     /// The formats this writer can take for these columns.
     fn accepts(&self, pairs: &[ColumnPair<'_>]) -> Vec<WireFormat>;
 
     /// The fastest way in that is safe, and what to do when it turns out not to work. Looks into
-    /// the target, unless `is_new` says that it was only now created, or is going to be.
-    async fn choose_path(&self, plan: &WritePlan, is_new: bool) -> Result<ChosenPath>;
+    /// the target, unless `is_free` says that no row of the run's keys is to be expected: it was only
+    /// now created, or holds what this run has written.
+    async fn choose_path(&self, plan: &WritePlan, is_free: bool) -> Result<ChosenPath>;
 
     /// The server's processor cores, if known. More than a few writers for each of them only get
     /// in each other's way.
@@ -260,6 +285,9 @@ pub trait Writer: Send + Sync {
     /// Makes ready for the run's shards, such as the marker table for [`WriteMode::Insert`].
     /// Returns whether an earlier attempt of this run has already written a marker.
     async fn prepare(&self, plan: &WritePlan) -> Result<bool>;
+
+    /// Forgets which shards of the run are in: its target was dropped and is new.
+    async fn forget(&self, plan: &WritePlan) -> Result<()>;
 
     /// Writes one shard in one transaction and returns after its COMMIT. Dropping the future
     /// rolls back.
@@ -294,4 +322,6 @@ pub struct NewTable<'a> {
     pub columns: Vec<Column>,
     /// The key, positions in `columns`; empty for none.
     pub key: &'a [usize],
+    /// The run that adds the key once its rows are in; `None` for a table that has it from the start.
+    pub late_key: Option<Uuid>,
 }

@@ -6,12 +6,16 @@ use std::sync::atomic::{AtomicBool, Ordering};
 /// How a shard's rows get into the target.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum WritePath {
-    /// Bulk load straight into the table: it holds no row with one of the run's keys.
+    /// Bulk load straight into the table, in which no row is expected to have one of the run's keys.
     Direct,
     /// Bulk load into a temporary table, then one statement that merges it.
     Staged,
     /// Statements of several rows.
     Statements,
+    /// The server copies from table to table; no row has one of the run's keys.
+    Inside,
+    /// The server copies from table to table and merges.
+    InsideMerged,
 }
 
 impl fmt::Display for WritePath {
@@ -20,6 +24,8 @@ impl fmt::Display for WritePath {
             Self::Direct => "bulk load straight into the table",
             Self::Staged => "bulk load into a temporary table, then merged",
             Self::Statements => "statements of several rows",
+            Self::Inside => "INSERT … SELECT inside the server",
+            Self::InsideMerged => "INSERT … SELECT inside the server, merged",
         })
     }
 }
@@ -31,6 +37,7 @@ pub struct ChosenPath {
     first: WritePath,
     fallback: WritePath,
     has_fallen_back: AtomicBool,
+    had_trouble: AtomicBool,
 }
 
 impl ChosenPath {
@@ -41,12 +48,19 @@ impl ChosenPath {
 
     /// A path with its fallback.
     pub fn new(first: WritePath, fallback: WritePath) -> Self {
-        Self { first, fallback, has_fallen_back: AtomicBool::new(false) }
+        let (has_fallen_back, had_trouble) = Default::default();
+        Self { first, fallback, has_fallen_back, had_trouble }
     }
 
     /// The path for the next shard.
     pub fn now(&self) -> WritePath {
         if self.has_fallen_back.load(Ordering::Relaxed) { self.fallback } else { self.first }
+    }
+
+    /// Notes a connection that broke on the first path, which may be that path's fault. Returns
+    /// whether it was the run's first one, which is worth another try.
+    pub fn is_forgiven(&self) -> bool {
+        !self.had_trouble.swap(true, Ordering::Relaxed)
     }
 
     /// Changes over to the fallback. Returns whether there was one left, so that trying again helps.
@@ -75,6 +89,7 @@ mod tests {
         assert_eq!(path.now(), WritePath::Direct);
         assert!(path.fall_back());
         assert_eq!(path.now(), WritePath::Staged);
+        assert!(path.is_forgiven() && !path.is_forgiven());
         assert!(!ChosenPath::only(WritePath::Staged).fall_back());
     }
 }

@@ -80,6 +80,36 @@ pub struct Route {
     pub is_shareable: bool,
 }
 
+/// What a task is planned for.
+#[derive(Debug, Clone, Copy)]
+pub enum Stage {
+    /// Only to look: nothing is created.
+    Look,
+    /// The run's first attempt.
+    Begin(Uuid),
+    /// A later attempt.
+    GoOn(Uuid),
+    /// A part in a run that another worker owns: what is to be created is there.
+    TakePart(Uuid),
+}
+
+impl Stage {
+    fn run_id(self) -> Uuid {
+        match self {
+            Self::Look => Uuid::nil(),
+            Self::Begin(run) | Self::GoOn(run) | Self::TakePart(run) => run,
+        }
+    }
+
+    fn is_dry(self) -> bool {
+        matches!(self, Self::Look | Self::TakePart(_))
+    }
+
+    fn goes_on(self) -> bool {
+        matches!(self, Self::GoOn(_) | Self::TakePart(_))
+    }
+}
+
 impl Route {
     fn fingerprint(&self) -> String {
         self.plan.fingerprint(&self.from_address, &self.to_address)
@@ -87,11 +117,11 @@ impl Route {
 }
 
 impl Runner {
-    /// Connects both ends of a task and plans the copy. With `dry` nothing is created.
+    /// Connects both ends of a task and plans the copy.
     ///
     /// # Errors
     /// What the configuration, the databases or the plan refuse.
-    pub async fn route(&self, task: &TaskMeta, run_id: Uuid, dry: bool) -> Result<Route> {
+    pub async fn route(&self, task: &TaskMeta, at: Stage) -> Result<Route> {
         let from = plugin::find(&task.from.db_type)?;
         let to = plugin::find(&task.to.db_type)?;
         let source = self.connection(Side::From, from.names(), &task.from)?;
@@ -106,16 +136,18 @@ impl Runner {
             && source.schema == target.schema;
         let plan = Planner {
             task,
-            run_id,
+            run_id: at.run_id(),
+            goes_on: at.goes_on(),
             reader: reader.as_ref(),
             writer: writer.as_ref(),
             from_engine: from.name(),
             to_engine: to.name(),
             same_database,
+            same_server: from.name() == to.name() && source.is_same_server(&target),
             same_file: same_database && source.path.is_some(),
             max_lanes,
         };
-        let plan = plan.plan(dry).await?;
+        let plan = plan.plan(at.is_dry()).await?;
         let is_shareable = source.path.is_none() && target.path.is_none();
         Ok(Route { reader, writer, plan, from_address, to_address, is_shareable })
     }
@@ -219,16 +251,7 @@ impl Runner {
         let overrides = Params::parse_object(&claim.params)?;
         let task = task.checked(&overrides, Some(&claim.mode))?;
         retry.get_or_init(|| task.params.retry.clone());
-        let settings = &self.settings.worker;
-        let route = tokio::time::timeout(settings.stall, self.route(&task, claim.run_id, false))
-            .await
-            .map_err(|_| Error::transient("no answer while planning"))??;
-        for note in &route.plan.notes {
-            tracing::warn!(task = claim.task_id, run = %claim.run_id, "{note}");
-        }
-        let explicit_insert = task.params.write_mode == Some(WriteMode::Insert);
-        let resuming = self.resume(claim, &route, explicit_insert);
-        let (stored, held_rows) = bounded(settings.stall, "preparing the target", resuming).await?;
+        let (route, stored, held_rows) = self.prepared(claim, &task).await?;
         let progress = Arc::new(Progress::default());
         let cut = stored.last.as_ref().map_or(0, |(number, _)| number + 1);
         progress.resume(stored.rows_done, stored.shards_done, cut);
@@ -260,13 +283,47 @@ impl Runner {
         }))
     }
 
+    /// The way from source to target, what earlier attempts have left, and whether the target held
+    /// rows before.
+    async fn prepared(
+        &self,
+        claim: &Claim,
+        task: &TaskMeta,
+    ) -> Result<(Route, StoredShards, bool)> {
+        let stall = self.settings.worker.stall;
+        let explicit_insert = task.params.write_mode == Some(WriteMode::Insert);
+        let stage = if claim.epoch == 1 { Stage::Begin } else { Stage::GoOn };
+        loop {
+            let planning = self.route(task, stage(claim.run_id));
+            let route = tokio::time::timeout(stall, planning)
+                .await
+                .map_err(|_| Error::transient("no answer while planning"))??;
+            let resuming = self.resume(claim, &route, explicit_insert);
+            let resumed = bounded(stall, "preparing the target", resuming).await?;
+            let Some((stored, held_rows)) = resumed else {
+                // With its key the target takes the shards of another plan.
+                route.writer.add_pending_key(&route.plan.write.schema.table).await?;
+                continue;
+            };
+            for note in &route.plan.notes {
+                tracing::warn!(task = claim.task_id, run = %claim.run_id, "{note}");
+            }
+            return Ok((route, stored, held_rows));
+        }
+    }
+
     /// What is left to do once every shard is in. Returns what the operator should know.
     async fn finish(&self, route: &Route, rows: u64, held_rows: bool) -> Result<Option<String>> {
         let stall = self.settings.worker.stall;
         let counting = self.check_count(route, rows, held_rows);
         let note = bounded(stall, "counting the target's rows", counting).await?;
         let finishing = route.writer.finish(&route.plan.write);
-        bounded(stall, "finishing the target", finishing).await?;
+        if route.plan.write.adds_key {
+            // A large index takes its time.
+            finishing.await?;
+        } else {
+            bounded(stall, "finishing the target", finishing).await?;
+        }
         Ok(note)
     }
 
@@ -307,13 +364,14 @@ impl Runner {
 
     /// What earlier attempts of the run have left, and whether the target held rows before, where
     /// that matters for the final count. A task that was edited since, or a target that
-    /// was dropped, makes the shards cut then worthless: they are cut again.
+    /// was dropped, makes the shards cut then worthless: they are cut again. `None` if that takes the
+    /// key that the target still lacks.
     async fn resume(
         &self,
         claim: &Claim,
         route: &Route,
         explicit_insert: bool,
-    ) -> Result<(StoredShards, bool)> {
+    ) -> Result<Option<(StoredShards, bool)>> {
         let plan = &route.plan;
         let hash = route.fingerprint();
         // Before a run's first claim there is nothing of it to find.
@@ -324,7 +382,10 @@ impl Runner {
         self.expel(claim, route, &stored).await?;
         let changed = stored.plan_hash.as_ref().is_some_and(|before| *before != hash);
         let restart = stored.last.is_some() && (changed || plan.creates_target);
-        if restart && plan.write.mode == WriteMode::Insert {
+        if restart && plan.write.adds_key && !plan.creates_target {
+            return Ok(None);
+        }
+        if restart && plan.write.mode == WriteMode::Insert && !plan.creates_target {
             return Err(Error::permanent(
                 "the task or its target changed while the run was half done, and the target has \
                  no key: going on could double rows",
@@ -337,6 +398,10 @@ impl Runner {
             stored = StoredShards { participants: stored.participants, ..StoredShards::default() };
         }
         plan.prepare(route.writer.as_ref(), explicit_insert || stored.last.is_some()).await?;
+        if restart && plan.write.mode == WriteMode::Insert {
+            // The shards' numbers begin again.
+            route.writer.forget(&plan.write).await?;
+        }
         let note = PlanNote { hash, rows: plan.read.schema.estimated_rows };
         match claim.epoch {
             1 => stored.note = Some(note),
@@ -348,7 +413,7 @@ impl Runner {
         }
         let held_rows = plan.count_rows
             && (stored.last.is_some() || !route.writer.is_empty(&plan.write.schema.table).await?);
-        Ok((stored, held_rows))
+        Ok(Some((stored, held_rows)))
     }
 
     /// Ends what workers that were lost may still have open in the target: once another has written

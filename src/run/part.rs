@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use super::lease::LeaseKeeper;
 use super::pressure::Governor;
-use super::{Route, Runner};
+use super::{Route, Runner, Stage};
 use crate::error::{Context, Error, Kind, Result};
 use crate::ledger::{Claim, Ending, Halt};
 use crate::progress::{Progress, Reporter};
@@ -59,7 +59,7 @@ impl Runner {
         let overrides = Params::parse_object(&claim.params)?;
         let task = task.checked(&overrides, Some(&claim.mode))?;
         let stall = self.settings.worker.stall;
-        let route = tokio::time::timeout(stall, self.route(&task, claim.run_id, true))
+        let route = tokio::time::timeout(stall, self.route(&task, Stage::TakePart(claim.run_id)))
             .await
             .map_err(|_| Error::transient("no answer while planning"))??;
         self.require_same_plan(claim, &route).await?;

@@ -7,6 +7,7 @@ mod support;
 
 mod epochs;
 mod fencing;
+mod late_key;
 mod scene;
 mod sharing;
 mod windows;

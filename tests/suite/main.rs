@@ -5,8 +5,11 @@
 mod bad_input;
 mod broker_loss;
 mod closed_loop;
+mod inside;
 mod keys;
+mod late_key;
 mod limits;
+mod losses;
 mod operations;
 mod pairs;
 mod support;

@@ -2,7 +2,7 @@
 //! own account.
 
 mod collisions;
-mod data;
+pub mod data;
 mod edges;
 mod names;
 pub mod render;

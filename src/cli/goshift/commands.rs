@@ -4,7 +4,6 @@ use std::process::ExitCode;
 
 use serde_json::json;
 use tokio_util::sync::CancellationToken;
-use uuid::Uuid;
 
 use super::{Call, limits};
 use crate::cli::find;
@@ -12,10 +11,11 @@ use crate::cli::show::{self, Table, people};
 use crate::config::Side;
 use crate::error::{Error, Result};
 use crate::ledger::{Ledger, State};
+use crate::plugin::path::WritePath;
 use crate::plugin::{self, WriteMode};
 use crate::progress::Display;
 use crate::queue::rabbitmq::RabbitPublisher;
-use crate::run::{Route, Runner};
+use crate::run::{Route, Runner, Stage};
 use crate::submit::{self, Submitter};
 use crate::task::TaskMeta;
 use crate::verify;
@@ -85,7 +85,7 @@ async fn route(call: &Call, ledger: &Ledger, task_id: i64) -> Result<(TaskMeta, 
         drain: CancellationToken::new(),
         halt: CancellationToken::new(),
     };
-    let route = Box::pin(runner.route(&task, Uuid::nil(), true)).await;
+    let route = Box::pin(runner.route(&task, Stage::Look)).await;
     Ok((task, route.map_err(|error| error.context(format!("task {task_id}")))?))
 }
 
@@ -95,6 +95,9 @@ pub(super) async fn plan(call: &Call, task_id: i64) -> Result<ExitCode> {
     let (task, route) = Box::pin(route(call, &ledger, task_id)).await?;
     let (read, write) = (&route.plan.read, &route.plan.write);
     let how = match write.mode {
+        WriteMode::Insert if write.adds_key => {
+            "insert, each shard once by a marker; the primary key when all rows are in".to_owned()
+        }
         WriteMode::Insert => "insert, each shard once by a marker".to_owned(),
         WriteMode::Upsert => {
             let names: Vec<_> = write
@@ -127,8 +130,12 @@ pub(super) async fn plan(call: &Call, task_id: i64) -> Result<ExitCode> {
     let why = wanted.map(|wanted| format!(" of {wanted}: more would not be faster there"));
     show::line(&format!("lanes   {}{}", route.plan.lanes, why.unwrap_or_default()))?;
     show::line(&format!("write   {how}"))?;
-    show::line(&format!("path    {}, {} rows a statement", write.path, write.statement_rows))?;
-    show::line(&format!("format  {:?}", read.format))?;
+    let by = match write.path.now() {
+        WritePath::Statements => format!(", {} rows each", write.statement_rows),
+        _ => String::new(),
+    };
+    show::line(&format!("path    {}{by}", write.path))?;
+    show::line(&format!("format  {}", read.format))?;
     for (heading, text) in limits::lines(&call.settings, &task)? {
         show::line(&format!("{heading:<8}{text}"))?;
     }

@@ -51,6 +51,7 @@ pub(super) async fn describe(db: &Database, table: &TableRef) -> Result<Option<A
             columns,
             keys,
             estimated_rows: estimate.and_then(|rows| u64::try_from(rows).ok()),
+            pending_key: None,
         })
     };
     let schema = read().map_err(|error| db.failure(&doing, error))?;

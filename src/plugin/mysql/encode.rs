@@ -95,12 +95,17 @@ enum Width {
     Exact(usize),
     /// CHAR(n) loses trailing spaces, VARCHAR(n) those beyond its length.
     Spaces(usize),
+    /// BIT(n), by way of a number: a load clips what has more digits.
+    Bits(usize),
 }
 
 impl Width {
     fn choose(from: &LogicalType, same_native: bool, to: &crate::schema::Column) -> Self {
         let limit = match to.logical {
             LogicalType::Text(Some(n)) | LogicalType::Bytes(Some(n)) => n as usize,
+            LogicalType::Bit { length: Some(n), .. } if !same_native => {
+                return Width::Bits(n as usize);
+            }
             _ => return Width::Free,
         };
         match from {
@@ -125,22 +130,66 @@ impl Width {
                 }
                 Ok(())
             }
+            Width::Bits(n) => {
+                let digits = cell.iter().skip_while(|&&digit| digit == b'0').count();
+                if digits > n {
+                    return Err(format!("has {digits} bits, the target keeps {n}"));
+                }
+                Ok(())
+            }
             _ => Ok(()),
         }
     }
 }
 
+/// How a column's cells are written, and what they must be.
+#[derive(Debug)]
+struct Form {
+    literal: Literal,
+    check: Check,
+    width: Width,
+    /// For NULL in a NOT NULL column MySQL may invent a value: the present time, the next number.
+    nullable: bool,
+}
+
+impl Form {
+    /// Appends the cell by `push`, or says what is wrong with it.
+    #[inline]
+    fn push(
+        &self,
+        out: &mut Vec<u8>,
+        cell: Option<&[u8]>,
+        null: &[u8],
+        push: impl FnOnce(Literal, &mut Vec<u8>, &[u8]) -> Result<(), String>,
+    ) -> Result<(), String> {
+        let Some(cell) = cell else {
+            if !self.nullable {
+                return Err("is NULL, which the target does not take".to_owned());
+            }
+            out.extend_from_slice(null);
+            return Ok(());
+        };
+        self.check.verify(cell)?;
+        self.width.verify(cell)?;
+        push(self.literal, out, cell)
+    }
+}
+
 /// The columns' forms and checks, in batch order.
 pub(super) struct Encoder {
-    columns: Vec<(Literal, Check, Width)>,
+    columns: Vec<Form>,
 }
 
 impl Encoder {
     pub(super) fn new(plan: &WritePlan) -> Self {
         let columns = plan.columns.iter().map(|column| {
             let to = &plan.schema.columns[column.target];
-            let width = Width::choose(&column.from, column.same_native, to);
-            (Literal::choose(&column.from, &to.logical), column.check, width)
+            Form {
+                literal: Literal::choose(&column.from, &to.logical),
+                check: column.check,
+                width: Width::choose(&column.from, column.same_native, to),
+                nullable: to.nullable,
+            }
         });
         Self { columns: columns.collect() }
     }
@@ -148,15 +197,16 @@ impl Encoder {
     /// The columns of a LOAD DATA. What its text can't say passes through a variable.
     pub(super) fn load_columns(&self, plan: &WritePlan) -> String {
         let (mut columns, mut sets) = (Vec::new(), Vec::new());
-        for (position, (column, (literal, ..))) in
-            plan.target_columns().zip(&self.columns).enumerate()
-        {
+        for (position, (column, form)) in plan.target_columns().zip(&self.columns).enumerate() {
             let name = sql::name(&column.name);
-            let value = match literal {
+            let is_bit = matches!(column.logical, LogicalType::Bit { .. });
+            let value = match form.literal {
                 Literal::Hex => format!("UNHEX(@g{position})"),
                 Literal::Bits => format!("CAST(CONV(@g{position}, 2, 10) AS UNSIGNED)"),
                 // As text 0 would be the year 2000.
                 Literal::Number if column.logical == LogicalType::Year => format!("@g{position}+0"),
+                // As text 1 would be the byte 0x31.
+                Literal::Bool if is_bit => format!("@g{position}+0"),
                 Literal::Number | Literal::Text | Literal::Bool => {
                     columns.push(name);
                     continue;
@@ -181,18 +231,11 @@ impl Encoder {
         batch: &crate::batch::Batch,
         row: usize,
     ) -> Result<()> {
-        for (position, (cell, &(literal, check, width))) in
-            batch.row(row).zip(&self.columns).enumerate()
-        {
+        for (position, (cell, form)) in batch.row(row).zip(&self.columns).enumerate() {
             if position > 0 {
                 out.push(b'\t');
             }
-            let Some(cell) = cell else {
-                out.extend_from_slice(b"\\N");
-                continue;
-            };
-            let fits = check.verify(cell).and_then(|()| width.verify(cell));
-            fits.and_then(|()| literal.push_field(out, cell))
+            form.push(out, cell, b"\\N", Literal::push_field)
                 .map_err(|reason| refusal(plan, batch, row, position, &reason))?;
         }
         out.push(b'\n');
@@ -211,18 +254,11 @@ impl Encoder {
         row: usize,
     ) -> Result<()> {
         sql.push(b'(');
-        for (position, (cell, (literal, check, width))) in
-            batch.row(row).zip(&self.columns).enumerate()
-        {
+        for (position, (cell, form)) in batch.row(row).zip(&self.columns).enumerate() {
             if position > 0 {
                 sql.push(b',');
             }
-            let Some(cell) = cell else {
-                sql.extend_from_slice(b"NULL");
-                continue;
-            };
-            let fits = check.verify(cell).and_then(|()| width.verify(cell));
-            fits.and_then(|()| literal.push(sql, cell))
+            form.push(sql, cell, b"NULL", Literal::push)
                 .map_err(|reason| refusal(plan, batch, row, position, &reason))?;
         }
         sql.push(b')');
@@ -266,6 +302,8 @@ mod tests {
         assert!(Width::Spaces(0).verify(b"ab ").is_err());
         assert!(Width::Spaces(3).verify(b"ab ").is_ok());
         assert!(Width::Spaces(3).verify("äöü ".as_bytes()).is_err());
+        assert!(Width::Bits(3).verify(b"1001").is_err());
+        assert!(Width::Bits(3).verify(b"0101").is_ok());
     }
 
     #[test]

@@ -16,6 +16,16 @@ const PASSING: &[u16] = &[
 /// MariaDB's max_statement_time, MySQL's max_execution_time.
 const STATEMENT_TIMEOUTS: &[u16] = &[1969, 3024];
 
+/// Whether two transactions were in each other's way: deadlock, lock wait timeout.
+pub(super) fn is_conflict(number: u16) -> bool {
+    matches!(number, 1205 | 1213)
+}
+
+/// Whether a row's key is in the table already.
+pub(super) fn is_duplicate(error: &mysql_async::Error) -> bool {
+    matches!(error, mysql_async::Error::Server(said) if said.code == 1062)
+}
+
 /// The server's number of an error.
 fn number(error: &sqlx::Error) -> Option<u16> {
     let error = error.as_database_error()?.try_downcast_ref::<MySqlDatabaseError>()?;

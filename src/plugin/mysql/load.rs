@@ -6,7 +6,7 @@
 //! statements, which say what is wrong.
 
 use std::io;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use futures::StreamExt;
@@ -24,6 +24,7 @@ use crate::batch::{BatchReceiver, Payload};
 use crate::error::{Error, Result};
 use crate::plugin::reuse::{Connections, Lease};
 use crate::plugin::{Receipt, WriteMode, WritePlan};
+use crate::schema::{Column, LogicalType};
 
 /// Encoded bytes that are worth a packet to the server.
 const CHUNK_BYTES: usize = 256 * 1024;
@@ -49,19 +50,18 @@ pub(super) async fn write_shard(
     let lock = load.begin(shard).await?;
     if plan.mode == WriteMode::Insert && !load.mark(shard).await? {
         while let Some(payload) = next {
-            load.receipt.rows += rows(&payload)?.rows() as u64;
-            next = input.next().await?;
+            let batch = rows(&payload)?;
+            load.receipt.rows += batch.rows() as u64;
+            load.receipt.bytes += batch.bytes() as u64;
+            next = load.wait(&mut input).await?;
         }
-        return Ok(Receipt { already_done: true, ..load.receipt });
+        return load.already_done(&lock).await;
     }
     while next.is_some() {
         next = load.statement(next, &mut input).await?;
     }
     crate::fault::point("shard.fenced");
-    crate::fault::point("shard.before_commit");
-    load.run(&format!("COMMIT; DO RELEASE_LOCK('{lock}')")).await?;
-    load.lease.keep();
-    Ok(load.receipt)
+    load.commit(&lock).await
 }
 
 fn rows(payload: &Payload) -> Result<&crate::batch::Batch> {
@@ -72,39 +72,45 @@ fn rows(payload: &Payload) -> Result<&crate::batch::Batch> {
 }
 
 /// What the server takes the text for. Every load is checked to be UTF-8. As `binary` it goes into
-/// columns of UTF-8 as it is, a tenth faster than by character; others need it converted, and MySQL's
-/// JSON wants to be told.
+/// columns of UTF-8 as it is, a tenth faster than by character. Others need it converted; MySQL's
+/// JSON wants to be told; and MariaDB's UUID and INET6 would take 16 bytes for their inner form.
 fn character_set(plan: &WritePlan) -> &'static str {
-    let is_utf8 = |column: &crate::schema::Column| {
-        column.native != "json"
-            && column.collation.as_ref().is_none_or(|name| name.starts_with("utf8"))
+    use LogicalType as T;
+    let takes_bytes = |column: &Column| match column.logical {
+        T::Bool | T::Int(_) | T::UInt(_) | T::Decimal { .. } | T::Float32 | T::Float64 => true,
+        T::Date | T::Time(_) | T::DateTime(_) | T::TimestampTz(_) | T::Year => true,
+        // By UNHEX or as a number.
+        T::Bytes(_) | T::Geometry | T::Bit { .. } => true,
+        T::Text(_) | T::Enum => column.collation.as_ref().is_some_and(|c| c.starts_with("utf8")),
+        T::Json | T::Uuid | T::Interval | T::Other(_) => false,
     };
-    if plan.target_columns().all(is_utf8) { "binary" } else { "utf8mb4" }
+    if plan.target_columns().all(takes_bytes) { "binary" } else { "utf8mb4" }
 }
 
-struct Load<'a> {
-    db: &'a Database,
-    plan: &'a WritePlan,
-    lease: Lease<LoadSession>,
-    receipt: Receipt,
+/// A shard's transaction on a connection for loads.
+pub(super) struct Load<'a> {
+    pub(super) db: &'a Database,
+    pub(super) plan: &'a WritePlan,
+    pub(super) lease: Lease<LoadSession>,
+    pub(super) receipt: Receipt,
 }
 
 impl Load<'_> {
-    fn conn(&mut self) -> &mut Conn {
+    pub(super) fn conn(&mut self) -> &mut Conn {
         &mut self.lease.0
     }
 
-    fn failure(&self, error: mysql_async::Error) -> Error {
+    pub(super) fn failure(&self, error: mysql_async::Error) -> Error {
         self.db.load_failure(&format!("loading {}", self.plan.schema.table), error)
     }
 
-    async fn run(&mut self, statements: &str) -> Result<()> {
+    pub(super) async fn run(&mut self, statements: &str) -> Result<()> {
         let done = self.conn().query_drop(statements).await;
         done.map_err(|error| self.failure(error))
     }
 
     /// Begins the transaction behind the shard's lock; returns the lock's name.
-    async fn begin(&mut self, shard: u64) -> Result<String> {
+    pub(super) async fn begin(&mut self, shard: u64) -> Result<String> {
         let lock = lock::name(self.plan.run_id, shard);
         let begin = format!(
             "SET SESSION wait_timeout = 20; SELECT GET_LOCK('{lock}', 0); START TRANSACTION"
@@ -136,7 +142,7 @@ impl Load<'_> {
     }
 
     /// Writes the shard's marker; `false` if it is there already.
-    async fn mark(&mut self, shard: u64) -> Result<bool> {
+    pub(super) async fn mark(&mut self, shard: u64) -> Result<bool> {
         let mark = format!(
             "INSERT IGNORE INTO {} (run_id, shard) VALUES ('{}', {shard})",
             marker(self.plan),
@@ -144,6 +150,21 @@ impl Load<'_> {
         );
         self.run(&mark).await?;
         Ok(self.conn().affected_rows() == 1)
+    }
+
+    /// Commits, and lets the lock go.
+    pub(super) async fn commit(mut self, lock: &str) -> Result<Receipt> {
+        crate::fault::point("shard.before_commit");
+        self.run(&format!("COMMIT; DO RELEASE_LOCK('{lock}')")).await?;
+        self.lease.keep();
+        Ok(self.receipt)
+    }
+
+    /// An earlier attempt has committed the shard.
+    pub(super) async fn already_done(mut self, lock: &str) -> Result<Receipt> {
+        self.run(&format!("ROLLBACK; DO RELEASE_LOCK('{lock}')")).await?;
+        self.lease.keep();
+        Ok(Receipt { already_done: true, ..self.receipt })
     }
 
     /// One LOAD DATA, of `next` and what follows it. Returns what comes after.
@@ -164,8 +185,17 @@ impl Load<'_> {
         let plan = self.plan;
         let conn = self.conn();
         conn.set_infile_handler(async move { Ok(ReceiverStream::new(stream).boxed()) });
-        let feed = Feed { plan, encoder, chunks, buffer: Vec::new(), rows: 0, bytes: 0 };
-        let (loaded, fed) = tokio::join!(conn.query_drop(statement), feed.run(next, input));
+        let sent = Instant::now();
+        let feed = Feed { plan, encoder, chunks, buffer: Vec::new(), sent, rows: 0, bytes: 0 };
+        let loading = async {
+            let loaded = conn.query_drop(statement).await;
+            // A server that refuses the statement never asks for the rows. The driver then keeps
+            // the stream, and whoever feeds it would wait for ever.
+            conn.set_infile_handler(async { Ok(futures::stream::empty().boxed()) });
+            loaded
+        };
+        let (loaded, fed) = tokio::join!(loading, feed.run(next, input));
+        let conn = self.conn();
         let (taken, warnings) = (conn.affected_rows(), conn.get_warnings());
         let fed = match (loaded, fed) {
             // The feed's own error broke the stream.
@@ -198,10 +228,19 @@ impl Load<'_> {
         }
     }
 
-    /// The server refused the load as a whole.
+    /// The load failed as a whole. What only loads meet, such as a proxy that does not pass them on,
+    /// must not fail a run that statements would bring to its end.
     fn give_up(&self, error: mysql_async::Error) -> Error {
+        let may_pass = match &error {
+            mysql_async::Error::Server(said) => failure::is_conflict(said.code),
+            _ => self.plan.path.is_forgiven(),
+        };
+        let is_timeout = failure::is_load_timeout(&error);
         let failure = self.failure(error);
-        if failure.is_transient() { failure } else { self.fall_back(&failure.to_string()) }
+        if failure.is_transient() && (may_pass || is_timeout) {
+            return failure;
+        }
+        self.fall_back(&failure.to_string())
     }
 
     /// Other rows hold keys of this run, or some value needs a closer look: statements do both.
@@ -242,6 +281,8 @@ struct Feed<'p> {
     encoder: Encoder,
     chunks: mpsc::Sender<io::Result<Bytes>>,
     buffer: Vec<u8>,
+    /// When the server was last sent something.
+    sent: Instant,
     rows: u64,
     bytes: u64,
 }
@@ -273,12 +314,13 @@ impl Feed<'_> {
             self.rows += batch.rows() as u64;
             self.bytes += batch.bytes() as u64;
             drop(payload);
-            if input.is_paced() || self.bytes >= STATEMENT_BYTES {
+            let is_enough = input.is_paced() || self.bytes >= STATEMENT_BYTES;
+            if is_enough || self.sent.elapsed() >= SIGN_OF_LIFE {
                 self.send().await?;
-                return Ok(Some(input.next().await?));
             }
             input.beat();
             match input.next_within(SIGN_OF_LIFE).await? {
+                Some(following) if is_enough => return Ok(Some(following)),
                 Some(following) => next = following,
                 None => {
                     self.send().await?;
@@ -302,6 +344,7 @@ impl Feed<'_> {
             let chunk = full.split_to(full.len().min(CHUNK_BYTES));
             self.chunks.send(Ok(chunk)).await.map_err(|_| Stop::NotTaken)?;
         }
+        self.sent = Instant::now();
         Ok(())
     }
 }

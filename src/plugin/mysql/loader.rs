@@ -18,6 +18,7 @@ use crate::plugin::reuse::{Session, Store, Trouble};
 /// A process that is paused in the middle of a load would keep its row locks: the server gives up
 /// waiting for its rows after so many seconds, and for its next statement in a transaction.
 const IMPATIENT: &str = "SET SESSION net_read_timeout = 20";
+const NAMES: &str = "SET NAMES utf8mb4, time_zone = '+00:00'";
 
 /// Loading connections that no run uses now.
 pub(super) static KEPT: LazyLock<Store<LoadSession>> = LazyLock::new(Store::default);
@@ -38,6 +39,7 @@ impl Session for LoadSession {
                 }
                 opened => opened?,
             };
+            conn.query_drop(format!("{NAMES}; {SESSION}; {ISOLATION}; {IMPATIENT}")).await?;
             if let Some(timeout) = config.statement_timeout {
                 let version: Option<String> =
                     conn.query_first("SELECT CAST(VERSION() AS CHAR)").await?;
@@ -86,7 +88,6 @@ async fn open(config: &ConnectionConfig, encrypted: bool) -> mysql_async::Result
         // As sqlx: a row that was updated to what it was counts as found.
         .client_found_rows(true)
         .stmt_cache_size(0)
-        .init(vec!["SET NAMES utf8mb4, time_zone = '+00:00'", SESSION, ISOLATION, IMPATIENT])
         .ssl_opts(if encrypted { encryption(config) } else { None });
     Conn::new(Opts::from(opts)).await
 }

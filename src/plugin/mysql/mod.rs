@@ -8,7 +8,8 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 
-use super::{Plugin, Reader, Writer};
+use super::{ColumnPair, Plugin, Reader, Writer};
+use crate::batch::WireFormat;
 use crate::config::connection::ConnectionConfig;
 use crate::error::Result;
 
@@ -17,12 +18,17 @@ mod create;
 mod describe;
 mod encode;
 mod failure;
+#[cfg(feature = "bench")]
+pub mod hot;
+mod inside;
+mod jump;
 mod load;
 mod loader;
 mod lock;
 mod pressure;
 mod reader;
 mod sql;
+mod storage;
 mod types;
 mod writer;
 
@@ -36,10 +42,19 @@ impl Plugin for Mysql {
     }
 
     async fn reader(&self, config: &ConnectionConfig, lanes: usize) -> Result<Arc<dyn Reader>> {
-        Ok(Arc::new(reader::MysqlReader { db: connect::Database::open(config, lanes).await? }))
+        Ok(Arc::new(reader::MysqlReader::open(config, lanes).await?))
     }
 
     async fn writer(&self, config: &ConnectionConfig, lanes: usize) -> Result<Arc<dyn Writer>> {
         Ok(Arc::new(writer::MysqlWriter::open(config, lanes).await?))
+    }
+}
+
+/// The formats both the reader and the writer know for these columns, best first.
+fn formats(pairs: &[ColumnPair<'_>]) -> Vec<WireFormat> {
+    if inside::keeps_values(pairs) {
+        vec![WireFormat::ServerSide, WireFormat::Canonical]
+    } else {
+        vec![WireFormat::Canonical]
     }
 }

@@ -9,15 +9,40 @@ use sqlx::mysql::MySqlRow;
 use sqlx::{AssertSqlSafe, Executor, Row};
 
 use super::connect::Database;
-use super::{describe, sql};
+use super::jump::{self, Jump, Jumps};
+use super::{describe, inside, sql};
 use crate::batch::{Batch, BatchSender, Payload, WireFormat};
+use crate::config::connection::ConnectionConfig;
 use crate::error::{Error, Result};
-use crate::plugin::{Bound, ColumnPair, KeyRange, ReadPlan, Reader};
+use crate::plugin::{Bound, BoundValue, ColumnPair, KeyRange, ReadPlan, Reader};
 use crate::schema::{Column, LogicalType, Schema, TableRef};
 
 /// Reads one MySQL database.
 pub(super) struct MysqlReader {
-    pub(super) db: Database,
+    db: Database,
+    jumps: Jumps,
+}
+
+impl MysqlReader {
+    /// Connects with at most `lanes` + 1 connections.
+    pub(super) async fn open(config: &ConnectionConfig, lanes: usize) -> Result<Self> {
+        Ok(Self { db: Database::open(config, lanes).await?, jumps: Jumps::default() })
+    }
+
+    /// The end of a large shard by the index's estimates.
+    async fn jump(&self, plan: &ReadPlan, after: Option<&Bound>, rows: u64) -> Jump {
+        let after = match after.map(|bound| &bound.0[..]) {
+            Some([BoundValue::Number(after)]) => after.parse().ok(),
+            _ => None,
+        };
+        let Some(after) = after.filter(|_| jump::is_worth_it(plan, rows)) else {
+            return Jump::Walk;
+        };
+        self.jumps.next(&self.db, plan, after, rows).await.unwrap_or_else(|error| {
+            tracing::debug!(%error, "{}: no estimates, walking over the key", plan.schema.table);
+            Jump::Walk
+        })
+    }
 }
 
 #[async_trait]
@@ -26,8 +51,13 @@ impl Reader for MysqlReader {
         describe::describe(&self.db, table).await
     }
 
-    fn offers(&self, _pairs: &[ColumnPair<'_>]) -> Vec<WireFormat> {
-        vec![WireFormat::Canonical]
+    fn offers(&self, pairs: &[ColumnPair<'_>]) -> Vec<WireFormat> {
+        super::formats(pairs)
+    }
+
+    fn full_name(&self, table: &TableRef) -> TableRef {
+        let schema = table.schema.clone().or_else(|| self.db.config.db.clone());
+        TableRef { schema, name: table.name.clone() }
     }
 
     async fn cut(
@@ -36,6 +66,11 @@ impl Reader for MysqlReader {
         after: Option<&Bound>,
         rows: u64,
     ) -> Result<Option<Bound>> {
+        match self.jump(plan, after, rows).await {
+            Jump::To(bound) => return Ok(Some(bound)),
+            Jump::Rest => return Ok(None),
+            Jump::Walk => {}
+        }
         let keys: Vec<_> = plan.split_columns().map(sql::key_expression).collect();
         let order: Vec<_> = plan.split_columns().map(|c| sql::name(&c.name)).collect();
         let range = KeyRange::Between { after: after.cloned(), to: None };
@@ -68,6 +103,11 @@ impl Reader for MysqlReader {
     }
 
     async fn read(&self, plan: &ReadPlan, range: &KeyRange, mut out: BatchSender) -> Result<()> {
+        if plan.format == WireFormat::ServerSide {
+            let table = self.full_name(&plan.schema.table);
+            out.send(Payload::Raw(inside::query(plan, range, &table).into())).await?;
+            return out.finish().await;
+        }
         let doing = format!("reading {}", plan.schema.table);
         let columns: Vec<&Column> = plan.read_columns().collect();
         let expressions: Vec<_> = columns.iter().map(|column| expression(column)).collect();

@@ -12,7 +12,7 @@ use uuid::Uuid;
 use super::connect::{Database, Lease};
 use super::encode::Encoder;
 use super::loader::{self, LoadSession};
-use super::{create, describe, failure, load, lock, pressure, sql};
+use super::{create, describe, failure, inside, load, lock, pressure, sql, storage};
 use crate::batch::{Batch, BatchReceiver, Payload, WireFormat};
 use crate::config::connection::ConnectionConfig;
 use crate::error::{Error, Result};
@@ -101,18 +101,45 @@ impl Writer for MysqlWriter {
         self.db.execute(&doing, create::table(table, new, nopad)?).await
     }
 
-    fn accepts(&self, _pairs: &[ColumnPair<'_>]) -> Vec<WireFormat> {
-        vec![WireFormat::Canonical]
+    async fn can_read(&self, table: &TableRef) -> Result<bool> {
+        if self.db.config.server_side == Some(false) {
+            return Ok(false);
+        }
+        match self.loaders().await {
+            Ok(loaders) => inside::can_read(loaders, table).await,
+            // The other driver may have another way in.
+            Err(_) => Ok(false),
+        }
+    }
+
+    fn accepts(&self, pairs: &[ColumnPair<'_>]) -> Vec<WireFormat> {
+        super::formats(pairs)
     }
 
     fn cores(&self) -> Option<usize> {
         self.db.cores()
     }
 
-    async fn choose_path(&self, plan: &WritePlan, is_new: bool) -> Result<ChosenPath> {
-        let is_free =
-            plan.mode == WriteMode::Insert || is_new || self.is_empty(&plan.schema.table).await?;
-        Ok(if is_free && self.db.takes_loads() {
+    async fn choose_path(&self, plan: &WritePlan, is_free: bool) -> Result<ChosenPath> {
+        let table = &plan.schema.table;
+        let is_kept = storage::keeps_transactions(&self.db, table).await?;
+        if plan.mode == WriteMode::Insert && !is_kept {
+            return Err(Error::permanent(format!(
+                "{table} has neither a key that tells rows apart nor transactions: what a lost \
+                 worker has left could not be told from what is missing"
+            ))
+            .with_remedy(
+                "give the table a primary key, or another engine: ALTER TABLE … ENGINE = InnoDB",
+            ));
+        }
+        let is_free = plan.mode == WriteMode::Insert || is_free || self.is_empty(table).await?;
+        Ok(if plan.format == WireFormat::ServerSide {
+            match (plan.mode, is_free) {
+                (WriteMode::Insert, _) => ChosenPath::only(WritePath::Inside),
+                (_, true) => ChosenPath::new(WritePath::Inside, WritePath::InsideMerged),
+                (_, false) => ChosenPath::only(WritePath::InsideMerged),
+            }
+        } else if is_free && is_kept && self.db.takes_loads() {
             ChosenPath::new(WritePath::Direct, WritePath::Statements)
         } else {
             ChosenPath::only(WritePath::Statements)
@@ -161,12 +188,28 @@ impl Writer for MysqlWriter {
     }
 
     async fn write(&self, plan: &WritePlan, shard: u64, input: BatchReceiver) -> Result<Receipt> {
-        match plan.path.now() {
-            WritePath::Direct => {
-                load::write_shard(&self.db, self.loaders().await?, plan, shard, input).await
-            }
-            _ => self.write_statements(plan, shard, input).await,
+        if plan.format == WireFormat::ServerSide {
+            let loaders = self.loaders().await?;
+            return inside::write_shard(&self.db, loaders, plan, shard, input).await;
         }
+        if plan.path.now() == WritePath::Direct {
+            match self.loaders().await {
+                Ok(loaders) => {
+                    return load::write_shard(&self.db, loaders, plan, shard, input).await;
+                }
+                // Whatever keeps this driver out may let the other one in.
+                Err(error) => {
+                    tracing::warn!(%error, "no connection for bulk loads: going on by statements");
+                    plan.path.fall_back();
+                }
+            }
+        }
+        self.write_statements(plan, shard, input).await
+    }
+
+    async fn forget(&self, plan: &WritePlan) -> Result<()> {
+        let query = format!("DELETE FROM {} WHERE run_id = '{}'", marker(plan), plan.run_id);
+        self.db.execute("clearing goshift_marker", query).await
     }
 
     async fn expel(&self, shards: &[(Uuid, u64)]) -> Result<()> {
@@ -206,18 +249,21 @@ pub(super) fn marker(plan: &WritePlan) -> String {
 /// What an upsert does with a row that is there. A row may be found by another unique key than the
 /// one that the plan goes by: then it is a stranger, and the NULL for its NOT NULL key column, which
 /// comes first, makes the statement fail (error 1048) instead of overwriting it in silence.
-fn updates(plan: &WritePlan, names: &[String]) -> Vec<String> {
+pub(super) fn updates(plan: &WritePlan, names: &[String]) -> String {
+    // In an INSERT … SELECT a bare name could be the source's.
+    let table = sql::table(&plan.schema.table);
     let guards =
         plan.key.iter().filter(|&&k| !plan.schema.columns[plan.columns[k].target].nullable);
     let guards = guards.map(|&k| {
         let name = &names[k];
-        format!("{name}=IF({name}<=>VALUES({name}),VALUES({name}),NULL)")
+        format!("{name}=IF({table}.{name}<=>VALUES({name}),VALUES({name}),NULL)")
     });
     let guarded = |position: &usize| {
         plan.key.contains(position) && !plan.schema.columns[plan.columns[*position].target].nullable
     };
     let others = (0..names.len()).filter(|position| !guarded(position));
-    guards.chain(others.map(|p| format!("{0}=VALUES({0})", names[p]))).collect()
+    let others = others.map(|p| format!("{0}=VALUES({0})", names[p]));
+    format!(" ON DUPLICATE KEY UPDATE {}", guards.chain(others).collect::<Vec<_>>().join(","))
 }
 
 /// One shard's transaction. Dropped before its commit, the connection is closed and the server
@@ -257,9 +303,8 @@ impl<'a> ShardWrite<'a> {
         let names: Vec<_> = plan.target_columns().map(|c| sql::name(&c.name)).collect();
         let head =
             format!("INSERT INTO {} ({}) VALUES ", sql::table(&plan.schema.table), names.join(","));
-        let updates = updates(plan, &names);
         let tail = match plan.mode {
-            WriteMode::Upsert => format!(" ON DUPLICATE KEY UPDATE {}", updates.join(",")),
+            WriteMode::Upsert => updates(plan, &names),
             WriteMode::Insert => String::new(),
         };
         let limit = STATEMENT_BYTES.min(db.max_packet() / 2);

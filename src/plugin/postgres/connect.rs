@@ -58,6 +58,7 @@ impl Db {
         config.refuse(&["max_threads_running"], "on PostgreSQL: use \"max_active_sessions\"")?;
         config.refuse(&["replica"], "on PostgreSQL, which knows its replicas")?;
         config.refuse(&["local_infile"], "on PostgreSQL, where loads need no leave")?;
+        config.refuse(&["server_side"], "on PostgreSQL, whose databases don't reach each other")?;
         let connections = Connections::open(&KEPT, config, lanes).await?;
         Ok(Self { connections, config: config.clone() })
     }

@@ -2,7 +2,7 @@
 
 use super::connect::Db;
 use super::sql::MAX_IDENTIFIER;
-use super::{Postgres, sql, types};
+use super::{Postgres, key, sql, types};
 use crate::error::{Context, Error, Result};
 use crate::plugin::{NewTable, Plugin};
 use crate::schema::{Column, TableRef};
@@ -43,9 +43,14 @@ fn statements(table: &TableRef, new: &NewTable<'_>) -> Result<String> {
             ));
         }
     }
-    if !new.key.is_empty() {
-        let key = sql::names(new.key.iter().map(|&position| &new.columns[position]));
-        parts.push(format!("PRIMARY KEY ({key})"));
+    let key: Vec<_> = new.key.iter().map(|&position| &new.columns[position]).collect();
+    match new.late_key {
+        _ if key.is_empty() => {}
+        Some(run_id) => {
+            let note = sql::literal(&key::note(run_id, &key));
+            comments.push_str(&format!("COMMENT ON TABLE {target} IS {note}; "));
+        }
+        None => parts.push(format!("PRIMARY KEY ({})", sql::names(key))),
     }
     Ok(format!("CREATE TABLE {target} ({}); {comments}", parts.join(", ")))
 }

@@ -6,7 +6,7 @@ use sqlx::Row;
 use sqlx::postgres::PgRow;
 
 use super::connect::{Db, Lane, without_nul};
-use super::{error, sql, types};
+use super::{error, key, sql, types};
 use crate::error::{Context, Result};
 use crate::schema::{Column, Key, Schema, TableRef};
 
@@ -15,7 +15,8 @@ use crate::schema::{Column, Key, Schema, TableRef};
 const TABLE: &str = "SELECT c.oid::bigint, n.nspname::text, c.relname::text, \
     CASE c.relkind WHEN 'v' THEN NULL WHEN 'p' THEN (SELECT sum(GREATEST(l.reltuples, 0)) \
     FROM pg_partition_tree(c.oid) p JOIN pg_class l ON l.oid = p.relid WHERE p.isleaf) \
-    ELSE c.reltuples END::float8 FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace \
+    ELSE c.reltuples END::float8, obj_description(c.oid, 'pg_class') \
+    FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace \
     WHERE c.relkind IN ('r', 'p', 'v', 'f', 'm') AND c.oid = to_regclass($1)";
 
 /// One row a column. A domain is followed down to its base type, whose modifier is that of the
@@ -64,7 +65,7 @@ async fn describe(lane: &mut Lane, table: &TableRef) -> Result<Option<Schema>> {
     let Some(row) = rows.first() else { return Ok(None) };
     let oid: i64 = get(row, 0)?;
     let table = TableRef { schema: Some(get(row, 1)?), name: get(row, 2)? };
-    let estimate: Option<f64> = get(row, 3)?;
+    let (estimate, comment): (Option<f64>, Option<String>) = (get(row, 3)?, get(row, 4)?);
 
     let mut numbers = Vec::new();
     let mut columns = Vec::new();
@@ -83,7 +84,8 @@ async fn describe(lane: &mut Lane, table: &TableRef) -> Result<Option<Schema>> {
     }
     // −1 is "never analyzed".
     let estimated_rows = estimate.filter(|&rows| rows >= 0.0).map(|rows| rows as u64);
-    Ok(Some(Schema { table, columns, keys, estimated_rows }))
+    let pending_key = comment.as_deref().and_then(|comment| key::pending(comment, &columns));
+    Ok(Some(Schema { table, columns, keys, estimated_rows, pending_key }))
 }
 
 fn column(row: &PgRow) -> Result<Column> {

@@ -220,6 +220,7 @@ mod tests {
             columns: columns.iter().map(column).collect(),
             keys: vec![],
             estimated_rows: None,
+            pending_key: None,
         };
         let write = |(target, (_, from, check)): (usize, &(&str, LogicalType, Check))| {
             WriteColumn { target, from: from.clone(), same_native: false, check: *check }
@@ -229,6 +230,7 @@ mod tests {
             columns: columns.iter().enumerate().map(write).collect(),
             key: vec![0],
             mode: WriteMode::Upsert,
+            adds_key: false,
             path: crate::plugin::path::ChosenPath::only(crate::plugin::path::WritePath::Statements),
             statement_rows: 500,
             format: WireFormat::Canonical,

@@ -19,6 +19,9 @@ mod decode;
 mod describe;
 mod encode;
 mod error;
+#[cfg(feature = "bench")]
+pub mod hot;
+mod key;
 mod load;
 mod lock;
 #[cfg(target_os = "linux")]
@@ -26,6 +29,7 @@ mod nodelay;
 mod pressure;
 mod reader;
 mod sql;
+mod tuples;
 mod types;
 mod writer;
 

@@ -82,8 +82,8 @@ fn copy_statement(plan: &ReadPlan, range: &KeyRange) -> Result<String> {
             (canonical.join(", "), "")
         }
         WireFormat::PostgresBinary => (sql::names(plan.read_columns()), " (FORMAT binary)"),
-        WireFormat::SqliteValues => {
-            return Err(Error::internal("PostgreSQL was asked for SQLite's values"));
+        WireFormat::SqliteValues | WireFormat::ServerSide => {
+            return Err(Error::internal("PostgreSQL was asked for what it does not offer"));
         }
     };
     Ok(format!(

@@ -123,6 +123,7 @@ mod tests {
             columns: columns.collect(),
             keys: vec![],
             estimated_rows: None,
+            pending_key: None,
         };
         ReadPlan {
             columns: (0..split.len()).collect(),

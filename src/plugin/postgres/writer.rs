@@ -8,7 +8,7 @@ use uuid::Uuid;
 use super::connect::{Db, Lane};
 use super::describe::get;
 use super::load::{marker_table, write_shard};
-use super::{create, lock, pressure, sql};
+use super::{create, key, lock, pressure, sql};
 use crate::batch::{BatchReceiver, WireFormat};
 use crate::error::{Context, Error, Result};
 use crate::plugin::path::{ChosenPath, WritePath};
@@ -41,14 +41,22 @@ impl Writer for PgWriter {
         super::formats(pairs)
     }
 
+    fn prefers_late_keys(&self) -> bool {
+        true
+    }
+
+    async fn add_pending_key(&self, table: &TableRef) -> Result<()> {
+        key::add(&self.db, table).await
+    }
+
     fn cores(&self) -> Option<usize> {
         self.db.config().cores()
     }
 
-    async fn choose_path(&self, plan: &WritePlan, is_new: bool) -> Result<ChosenPath> {
+    async fn choose_path(&self, plan: &WritePlan, is_free: bool) -> Result<ChosenPath> {
         Ok(match plan.mode {
             WriteMode::Insert => ChosenPath::only(WritePath::Direct),
-            WriteMode::Upsert if is_new || self.is_empty(&plan.schema.table).await? => {
+            WriteMode::Upsert if is_free || self.is_empty(&plan.schema.table).await? => {
                 ChosenPath::new(WritePath::Direct, WritePath::Staged)
             }
             WriteMode::Upsert => ChosenPath::only(WritePath::Staged),
@@ -85,6 +93,15 @@ impl Writer for PgWriter {
         Ok(marked)
     }
 
+    async fn forget(&self, plan: &WritePlan) -> Result<()> {
+        let table = marker_table(plan);
+        let mut lane = self.db.lane().await?;
+        let delete = format!("DELETE FROM {table} WHERE run_id = '{}'", plan.run_id);
+        lane.execute(delete).await.context(|| format!("markers in {table}"))?;
+        lane.release();
+        Ok(())
+    }
+
     async fn write(&self, plan: &WritePlan, shard: u64, input: BatchReceiver) -> Result<Receipt> {
         write_shard(&self.db, plan, shard, input)
             .await
@@ -108,6 +125,9 @@ impl Writer for PgWriter {
     }
 
     async fn finish(&self, plan: &WritePlan) -> Result<()> {
+        if plan.adds_key {
+            key::add(&self.db, &plan.schema.table).await?;
+        }
         let mut lane = self.db.lane().await?;
         for column in plan.target_columns().filter(|column| column.auto_increment) {
             lane.execute(advance_sequence(&plan.schema.table, &column.name)).await.context(

@@ -16,7 +16,7 @@ use crate::error::{Error, Kind, Result};
 const BUSY_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// Page cache of the writing connection, in KiB with a minus sign as SQLite wants it.
-const WRITER_CACHE: i32 = -64 * 1024;
+const WRITER_CACHE: i32 = -24 * 1024;
 
 /// A file that this process reads or writes.
 ///
@@ -141,6 +141,7 @@ fn configured(config: &ConnectionConfig) -> Result<&str> {
         "max_replay_lag",
         "replica",
         "local_infile",
+        "server_side",
     ];
     config.refuse(OF_SERVERS, "on SQLite, which has no server")?;
     let value = if config.path.is_none() { &config.db } else { &config.path };

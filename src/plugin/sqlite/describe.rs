@@ -92,7 +92,7 @@ pub(super) fn describe(
     let columns: Vec<_> = found.into_iter().map(|c| c.column).collect();
     let estimated_rows =
         if kind == Kind::Rowid { estimate(connection, &table, columns.len())? } else { None };
-    Ok(Some(Arc::new(Schema { table, columns, keys, estimated_rows })))
+    Ok(Some(Arc::new(Schema { table, columns, keys, estimated_rows, pending_key: None })))
 }
 
 struct Found {

@@ -94,7 +94,7 @@ impl Writer for SqliteWriter {
         reader::formats(pairs)
     }
 
-    async fn choose_path(&self, _plan: &WritePlan, _is_new: bool) -> Result<ChosenPath> {
+    async fn choose_path(&self, _plan: &WritePlan, _is_free: bool) -> Result<ChosenPath> {
         Ok(ChosenPath::only(WritePath::Statements))
     }
 
@@ -110,6 +110,16 @@ impl Writer for SqliteWriter {
     async fn prepare(&self, plan: &WritePlan) -> Result<bool> {
         let plan = copy(plan);
         self.take_turn(move |session| prepare(session, &plan)).await
+    }
+
+    async fn forget(&self, plan: &WritePlan) -> Result<()> {
+        let run = plan.run_id.to_string();
+        self.take_turn(move |session| {
+            let done =
+                session.connection.execute("DELETE FROM goshift_marker WHERE run_id = ?1", [run]);
+            done.map(|_| ()).map_err(|e| session.error(e))
+        })
+        .await
     }
 
     async fn write(
@@ -167,6 +177,7 @@ fn copy(plan: &WritePlan) -> WritePlan {
         columns: plan.columns.clone(),
         key: plan.key.clone(),
         mode: plan.mode,
+        adds_key: plan.adds_key,
         path: ChosenPath::only(WritePath::Statements),
         statement_rows: plan.statement_rows,
         format: plan.format,

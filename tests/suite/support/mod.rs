@@ -87,6 +87,8 @@ impl Site {
                 "user": variable("LOCAL_DW_MYSQL_Z_ETL_USER"),
                 "password": variable("LOCAL_DW_MYSQL_Z_ETL_PASSWORD"),
                 "db": self.id,
+                // The tests stand for copies from server to server; `inside` has those within one.
+                "server_side": false,
             }),
             "postgres" => json!({
                 "host": variable("LOCAL_DW_POSTGRES_Z_ETL_HOST"),

@@ -85,7 +85,12 @@ async fn a_table_of_the_same_engine_keeps_its_declarations() {
     let (reader, writer) = (folder.reader("a.db").await, folder.writer("b.db").await);
     for name in ["t", "u"] {
         let source = shape(&*reader, name).await;
-        let new = NewTable { engine: "sqlite", columns: source.columns.clone(), key: &[0] };
+        let new = NewTable {
+            engine: "sqlite",
+            columns: source.columns.clone(),
+            key: &[0],
+            late_key: None,
+        };
         writer.create(&table(name), &new).await.unwrap();
         let target = writer.describe(&table(name)).await.unwrap().unwrap();
         assert_eq!(source.columns, target.columns);
