@@ -30,7 +30,7 @@ async fn two_lanes_share_a_limit_of_rows_and_copy_everything() {
     }
     // Rows that are passed on unread can't be counted.
     let plan = text(&site.goshift(&["plan", "-id", "6"]));
-    assert!(plan.contains("format  Canonical"), "{plan}");
+    assert!(plan.contains("format  text"), "{plan}");
     assert!(plan.contains("speed   at most 1500 rows/s over the whole run"), "{plan}");
     let unlimited = site.goshift(&["plan", "-id", "6"]);
     assert!(unlimited.status.success());
@@ -47,7 +47,7 @@ async fn a_limit_of_bytes_holds_for_rows_that_are_passed_on_unread_too() {
     site.task(5, ("postgres", "s"), ("postgres", "t"), params).await;
     site.task(6, ("postgres", "s"), ("sqlite", "t"), params).await;
     let plan = text(&site.goshift(&["plan", "-id", "5"]));
-    assert!(plan.contains("PostgresBinary") && plan.contains("100000 bytes/s"), "{plan}");
+    assert!(plan.contains("format  PostgreSQL's binary COPY") && plan.contains("100000 bytes/s"), "{plan}");
     for task in [5, 6] {
         let output = site.goshift(&["-id", &task.to_string()]);
         assert!(output.status.success(), "{}", text(&output));
