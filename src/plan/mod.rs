@@ -49,6 +49,8 @@ pub struct Plan {
     pub count_rows: bool,
     /// Whether the target is missing and is going to be created.
     pub creates_target: bool,
+    /// Whether the target has still to get the key that another run left out.
+    pub lacks_key: bool,
     /// What the operator should know.
     pub notes: Vec<String>,
 }
@@ -85,10 +87,13 @@ impl Planner<'_> {
     /// # Errors
     /// Kind `Permanent` or `Config`, naming the table and the column.
     pub async fn plan(&self, dry: bool) -> Result<Plan> {
-        let source = self.source().await?;
+        let (source, found) = tokio::try_join!(self.source(), self.found_target())?;
         let mut notes = Vec::new();
         let chosen = columns::chosen(&source, self.task)?;
-        let (target, creates_target) = self.target(&source, &chosen, dry).await?;
+        let (target, creates_target) = self.target(&source, found, &chosen, dry).await?;
+        // Another run's key, which it did not come to add: it is planned for as if it were there.
+        let lacks_key = target.pending_key.as_ref().is_some_and(|key| key.run_id != self.run_id);
+        let target = if lacks_key { Arc::new(columns::completed(&target)) } else { target };
         let pairs = columns::pair(&source, &target, &chosen, self.task.params.columns.is_none())?;
         let split = self.split_key(&source)?;
         if split.is_empty() {
@@ -103,7 +108,7 @@ impl Planner<'_> {
             true => WriteMode::Insert,
             false => self.write_mode(&target, &key, &mut notes),
         };
-        let format = self.format(&source, &target, &pairs).await?;
+        let format = self.format(&source, &target, &pairs, &split).await?;
         let may_be_null = key.iter().any(|&k| target.columns[pairs[k].target].nullable);
         let count_rows = mode == WriteMode::Upsert
             && (may_be_null || !columns::key_is_unique_in_source(&source, &target, &pairs, &key));
@@ -134,6 +139,7 @@ impl Planner<'_> {
             key: if mode == WriteMode::Upsert || adds_key { key } else { Vec::new() },
             mode,
             adds_key,
+            unique_rows: !count_rows,
             path: ChosenPath::only(WritePath::Statements),
             statement_rows: params.write_batch.unwrap_or(DEFAULT_WRITE_BATCH),
             format,
@@ -148,6 +154,7 @@ impl Planner<'_> {
             all_lanes,
             count_rows,
             creates_target,
+            lacks_key,
             notes,
         })
     }
@@ -163,21 +170,29 @@ impl Planner<'_> {
             .with_remedy("correct from_table, or check that the user may see it"))
     }
 
+    async fn found_target(&self) -> Result<Option<Arc<Schema>>> {
+        for table in spellings(&self.task.to.table) {
+            if let Some(schema) = self.writer.describe(&table).await? {
+                return Ok(Some(schema));
+            }
+        }
+        Ok(None)
+    }
+
     async fn target(
         &self,
         source: &Arc<Schema>,
+        found: Option<Arc<Schema>>,
         chosen: &[(usize, String)],
         dry: bool,
     ) -> Result<(Arc<Schema>, bool)> {
         let name = &self.task.to.table;
-        for table in spellings(name) {
-            if let Some(schema) = self.writer.describe(&table).await? {
-                if self.same_database && schema.table == source.table {
-                    return Err(Error::config(format!("source and target are both {name}"))
-                        .with_remedy("choose another to_table"));
-                }
-                return Ok((self.with_its_key(schema, dry).await?, false));
+        if let Some(schema) = found {
+            if self.same_database && schema.table == source.table {
+                return Err(Error::config(format!("source and target are both {name}"))
+                    .with_remedy("choose another to_table"));
             }
+            return Ok((schema, false));
         }
         let table = TableRef::parse(name);
         let key: Vec<usize> = source
@@ -196,23 +211,8 @@ impl Planner<'_> {
         let created = self.writer.describe(&table).await?;
         let created = created
             .ok_or_else(|| Error::internal(format!("{name} was created and is not to be seen")))?;
+        // Another run may have been faster, and its key still be missing.
         Ok((created, true))
-    }
-
-    /// Adds the key that another run has left out of the table and did not come to add. This run's
-    /// own is added at its end.
-    async fn with_its_key(&self, schema: Arc<Schema>, dry: bool) -> Result<Arc<Schema>> {
-        match &schema.pending_key {
-            Some(pending) if pending.run_id != self.run_id => {}
-            _ => return Ok(schema),
-        }
-        if dry {
-            return Ok(Arc::new(columns::completed(&schema)));
-        }
-        tracing::info!("{}: adding the key that an earlier run left out", schema.table);
-        self.writer.add_pending_key(&schema.table).await?;
-        let described = self.writer.describe(&schema.table).await?;
-        described.ok_or_else(|| Error::transient(format!("{} is gone", schema.table)))
     }
 
     /// Whether the target that is going to be created gets its key only when the rows are in. Not if
@@ -264,6 +264,7 @@ impl Planner<'_> {
         source: &Schema,
         target: &Schema,
         pairs: &[columns::Pair],
+        split: &[usize],
     ) -> Result<WireFormat> {
         let column_pairs: Vec<_> = pairs
             .iter()
@@ -276,7 +277,8 @@ impl Planner<'_> {
         let uncounted = self.task.params.max_rows_per_second.is_none();
         for format in self.reader.offers(&column_pairs) {
             let usable = match format {
-                WireFormat::ServerSide => self.may_stay_inside(source).await?,
+                // One statement for a whole table would show no movement for too long.
+                WireFormat::ServerSide => !split.is_empty() && self.may_stay_inside(source).await?,
                 format => uncounted || format.is_counted(),
             };
             if usable && accepted.contains(&format) {
@@ -296,7 +298,10 @@ impl Planner<'_> {
         if !self.same_server || is_limited || has_filter {
             return Ok(false);
         }
-        self.writer.can_read(&self.reader.full_name(&source.table)).await
+        match self.reader.inside(&source.table).await? {
+            Some(inside) => self.writer.can_read(&inside).await,
+            None => Ok(false),
+        }
     }
 
     /// Under a limit of rows no shard has more than a second's worth: its transaction is short, and

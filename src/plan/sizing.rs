@@ -85,7 +85,7 @@ mod tests {
     fn a_slow_target_gets_short_shards() {
         let table = Sizing { batch: 100, ..sizing(Some(1_000_000)) };
         let slow = Seen { rows: 4000, bytes: 400_000, elapsed: Duration::from_secs(1) };
-        assert_eq!(table.rows(10_000, slow), 500, "1000 rows a second and lane");
+        assert_eq!(table.rows(10_000, slow), 1000, "1000 rows a second and lane");
         assert_eq!(table.rows(10_000, Seen { elapsed: Duration::ZERO, ..slow }), 16_500);
     }
 

@@ -160,6 +160,8 @@ pub struct WritePlan {
     pub mode: WriteMode,
     /// Whether the target gets its key, which is `key`, once all rows are in.
     pub adds_key: bool,
+    /// Whether the source itself makes sure that no two rows share the key.
+    pub unique_rows: bool,
     /// How rows get in.
     pub path: ChosenPath,
     /// Rows a statement (`write_batch`).
@@ -225,9 +227,10 @@ pub trait Reader: Send + Sync {
     async fn cut(&self, plan: &ReadPlan, after: Option<&Bound>, rows: u64)
     -> Result<Option<Bound>>;
 
-    /// The table's name for other sessions of the same server.
-    fn full_name(&self, table: &TableRef) -> TableRef {
-        table.clone()
+    /// Where the table is for other sessions of its server; `None` if what they would read there may
+    /// be something else, as with a view.
+    async fn inside(&self, _table: &TableRef) -> Result<Option<Inside>> {
+        Ok(None)
     }
 
     /// Streams a shard and ends it with `out.finish()`.
@@ -257,8 +260,8 @@ pub trait Writer: Send + Sync {
         Ok(())
     }
 
-    /// Whether this writer's login may read that table of its own server.
-    async fn can_read(&self, _table: &TableRef) -> Result<bool> {
+    /// Whether that table is on this writer's own server, and its login may read it.
+    async fn can_read(&self, _table: &Inside) -> Result<bool> {
         Ok(false)
     }
 
@@ -311,6 +314,15 @@ pub trait Writer: Send + Sync {
 
     /// After the last shard: moves sequences past the copied values, removes the run's markers.
     async fn finish(&self, plan: &WritePlan) -> Result<()>;
+}
+
+/// A table, as any session of its server finds it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Inside {
+    /// Tells the server from every other, whatever stands between.
+    pub server: String,
+    /// The table's full name.
+    pub table: TableRef,
 }
 
 /// A table to create.

@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use tokio::sync::Notify;
 use tokio::task::JoinSet;
 
 use super::lanes::{Lanes, Task, Work};
@@ -56,7 +57,8 @@ impl<'a> Feed<'a> {
             }
         }
         if shared {
-            tokio::try_join!(cutter.run_ahead(), self.claim_until_done())?;
+            let recorded = Notify::new();
+            tokio::try_join!(cutter.run_ahead(&recorded), self.claim_until_done(&recorded))?;
         } else {
             work.progress.split_done();
         }
@@ -65,7 +67,7 @@ impl<'a> Feed<'a> {
 
     /// Feeds what is free in the ledger until nothing is left for this participant.
     pub(super) async fn take_part(mut self) -> Result<JoinSet<()>> {
-        self.claim_until_done().await?;
+        self.claim_until_done(&Notify::new()).await?;
         Ok(self.lanes.running)
     }
 
@@ -82,7 +84,8 @@ impl<'a> Feed<'a> {
         }
     }
 
-    async fn claim_until_done(&mut self) -> Result<()> {
+    /// Looks again when shards have been `recorded` here, and now and then for those of others.
+    async fn claim_until_done(&mut self, recorded: &Notify) -> Result<()> {
         let work = self.work;
         while !work.drain.is_cancelled() {
             let (lanes, halt) = {
@@ -113,6 +116,7 @@ impl<'a> Feed<'a> {
             }
             tokio::select! {
                 () = tokio::time::sleep(IDLE) => {}
+                () = recorded.notified() => {}
                 () = work.drain.cancelled() => {}
             }
         }
@@ -242,8 +246,10 @@ impl<'a> Cutter<'a> {
     }
 
     /// Keeps free shards ready for all participants until everything is cut, or a drain.
-    async fn run_ahead(mut self) -> Result<()> {
+    async fn run_ahead(mut self, recorded: &Notify) -> Result<()> {
         let mut ready = 0;
+        // The lanes have nothing until the first is recorded.
+        self.group = 1;
         while !self.is_done() && !self.work.drain.is_cancelled() {
             if ready >= AHEAD {
                 ready = self.work.ledger.standing(self.work.claim.run_id).await?.open;
@@ -256,6 +262,7 @@ impl<'a> Cutter<'a> {
                 continue;
             }
             ready += self.record_group(Holder::Nobody).await?.len() as u64;
+            recorded.notify_one();
         }
         Ok(())
     }

@@ -20,15 +20,20 @@ use crate::submit::Submitter;
 use crate::task::{Endpoint, Params, Retry, TaskMeta};
 use crate::throttle::{Gate, Throttle};
 
+mod ends;
 mod feed;
 mod lanes;
 mod lease;
 mod part;
 mod pressure;
 
+pub use ends::Ahead;
 use lanes::Done;
 use lease::LeaseKeeper;
 use pressure::Governor;
+
+/// How many times `worker.stall` the index of a large table may take.
+const KEY_PATIENCE: u32 = 16;
 
 /// What a run needs besides its claim.
 #[derive(Clone)]
@@ -45,6 +50,8 @@ pub struct Runner {
     pub drain: CancellationToken,
     /// Cancelled to drop what is in flight.
     pub halt: CancellationToken,
+    /// Connections that were begun ahead of their run.
+    pub ahead: Ahead,
 }
 
 /// What a run did, for the person who waits.
@@ -127,9 +134,7 @@ impl Runner {
         let source = self.connection(Side::From, from.names(), &task.from)?;
         let target = self.connection(Side::To, to.names(), &task.to)?;
         let max_lanes = self.settings.worker.max_lanes;
-        let lanes = task.params.worker_num.unwrap_or(max_lanes).clamp(1, max_lanes);
-        let (reader, writer) =
-            tokio::try_join!(from.reader(&source, lanes), to.writer(&target, lanes))?;
+        let (reader, writer) = self.ends(task).await?;
         let (from_address, to_address) = (source.address(0), target.address(0));
         let same_database = from.name() == to.name()
             && from_address == to_address
@@ -293,16 +298,24 @@ impl Runner {
         let stall = self.settings.worker.stall;
         let explicit_insert = task.params.write_mode == Some(WriteMode::Insert);
         let stage = if claim.epoch == 1 { Stage::Begin } else { Stage::GoOn };
+        self.settle_dropped_target(claim, task).await?;
         loop {
             let planning = self.route(task, stage(claim.run_id));
             let route = tokio::time::timeout(stall, planning)
                 .await
                 .map_err(|_| Error::transient("no answer while planning"))??;
-            let resuming = self.resume(claim, &route, explicit_insert);
+            let resuming = async {
+                match route.plan.lacks_key {
+                    true => Ok(None),
+                    false => self.resume(claim, &route, explicit_insert).await,
+                }
+            };
             let resumed = bounded(stall, "preparing the target", resuming).await?;
             let Some((stored, held_rows)) = resumed else {
-                // With its key the target takes the shards of another plan.
-                route.writer.add_pending_key(&route.plan.write.schema.table).await?;
+                let table = &route.plan.write.schema.table;
+                tracing::info!("{table}: adding the key that was left out");
+                let adding = route.writer.add_pending_key(table);
+                bounded(stall * KEY_PATIENCE, "adding the target's key", adding).await?;
                 continue;
             };
             for note in &route.plan.notes {
@@ -312,18 +325,41 @@ impl Runner {
         }
     }
 
+    /// A target that was dropped makes worthless what the ledger knows of the run, which must hear of
+    /// it before the target is there again: afterwards nothing would tell the new table from the old.
+    async fn settle_dropped_target(&self, claim: &Claim, task: &TaskMeta) -> Result<()> {
+        if claim.epoch == 1 {
+            return Ok(());
+        }
+        let stored = self.ledger.stored_shards(claim).await?;
+        if stored.last.is_none() {
+            return Ok(());
+        }
+        let looking = self.route(task, Stage::TakePart(claim.run_id));
+        let route = bounded(self.settings.worker.stall, "looking for the target", looking).await?;
+        if !route.plan.creates_target {
+            return Ok(());
+        }
+        tracing::warn!(run = %claim.run_id, "the target is gone: starting again");
+        self.expel(claim, &route, &stored).await?;
+        self.quiesce(claim, Halt::Now).await?;
+        if route.plan.write.mode == WriteMode::Insert {
+            // The shards' numbers begin again.
+            route.writer.forget(&route.plan.write).await?;
+        }
+        let rows = route.plan.read.schema.estimated_rows;
+        let note = PlanNote { hash: route.fingerprint(), rows };
+        self.ledger.note_plan(claim, &note, true).await?;
+        self.ledger.halt(claim, Halt::No).await
+    }
+
     /// What is left to do once every shard is in. Returns what the operator should know.
     async fn finish(&self, route: &Route, rows: u64, held_rows: bool) -> Result<Option<String>> {
         let stall = self.settings.worker.stall;
         let counting = self.check_count(route, rows, held_rows);
         let note = bounded(stall, "counting the target's rows", counting).await?;
-        let finishing = route.writer.finish(&route.plan.write);
-        if route.plan.write.adds_key {
-            // A large index takes its time.
-            finishing.await?;
-        } else {
-            bounded(stall, "finishing the target", finishing).await?;
-        }
+        let patience = if route.plan.write.adds_key { stall * KEY_PATIENCE } else { stall };
+        bounded(patience, "finishing the target", route.writer.finish(&route.plan.write)).await?;
         Ok(note)
     }
 
@@ -385,7 +421,7 @@ impl Runner {
         if restart && plan.write.adds_key && !plan.creates_target {
             return Ok(None);
         }
-        if restart && plan.write.mode == WriteMode::Insert && !plan.creates_target {
+        if restart && plan.write.mode == WriteMode::Insert {
             return Err(Error::permanent(
                 "the task or its target changed while the run was half done, and the target has \
                  no key: going on could double rows",
@@ -398,10 +434,6 @@ impl Runner {
             stored = StoredShards { participants: stored.participants, ..StoredShards::default() };
         }
         plan.prepare(route.writer.as_ref(), explicit_insert || stored.last.is_some()).await?;
-        if restart && plan.write.mode == WriteMode::Insert {
-            // The shards' numbers begin again.
-            route.writer.forget(&plan.write).await?;
-        }
         let note = PlanNote { hash, rows: plan.read.schema.estimated_rows };
         match claim.epoch {
             1 => stored.note = Some(note),

@@ -20,7 +20,7 @@ use crate::progress::Display;
 use crate::queue::rabbitmq::RabbitConsumer;
 use crate::queue::{Consumer, Delivery};
 use crate::retry::{self, Reconnect};
-use crate::run::Runner;
+use crate::run::{Ahead, Runner};
 use crate::shutdown::Shutdown;
 use crate::submit::{self, Submitter};
 
@@ -87,6 +87,7 @@ pub async fn serve(settings: Arc<Settings>, options: Options, shutdown: Shutdown
         display: Display::Log,
         drain: shutdown.drain.clone(),
         halt: shutdown.halt.clone(),
+        ahead: Ahead::default(),
     };
     let queue = if consumer.is_some() { "RabbitMQ" } else { "the ledger (no broker configured)" };
     tracing::info!(

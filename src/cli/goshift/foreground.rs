@@ -12,7 +12,7 @@ use crate::cli::show;
 use crate::error::{Error, Result};
 use crate::ledger::{Claim, ClaimOutcome, Ledger, NewRun, Submitted};
 use crate::progress::Display;
-use crate::run::{Runner, Summary};
+use crate::run::{Ahead, Runner, Summary};
 use crate::shutdown::Shutdown;
 use crate::submit::Submitter;
 use crate::task::Mode;
@@ -26,17 +26,19 @@ pub(super) async fn sync(call: &Call, task_id: i64) -> Result<ExitCode> {
     let shutdown = Shutdown::listen(true)?;
     let ledger = call.ledger().await?;
     let task = ledger.task(task_id).await?;
-    task.checked(&serde_json::Map::new(), Some(mode))?;
-    let claim = claim(call, &ledger, task_id, mode).await?;
+    let task = task.checked(&serde_json::Map::new(), Some(mode))?;
     let display = if call.json { Display::Json } else { Display::Auto };
     let runner = Runner {
         settings: call.settings.clone(),
         submitter: Submitter::open(&call.settings, ledger.clone(), "goshift")?,
-        ledger,
+        ledger: ledger.clone(),
         display,
         drain: shutdown.drain,
         halt: shutdown.halt,
+        ahead: Ahead::default(),
     };
+    runner.connect_ahead(&task);
+    let claim = claim(call, &ledger, task_id, mode).await?;
     let finished = Box::pin(runner.execute(&claim, true)).await?;
     match finished.result? {
         Some(summary) => {

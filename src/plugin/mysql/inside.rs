@@ -2,6 +2,7 @@
 //! that no row has to leave it.
 
 use mysql_async::prelude::Queryable;
+use sqlx::{Executor, Row};
 
 use super::connect::Database;
 use super::load::Load;
@@ -12,8 +13,12 @@ use crate::batch::{BatchReceiver, Payload};
 use crate::error::{Error, Result};
 use crate::plugin::path::WritePath;
 use crate::plugin::reuse::Connections;
-use crate::plugin::{ColumnPair, KeyRange, ReadPlan, Receipt, WriteMode, WritePlan};
+use crate::plugin::{ColumnPair, Inside, KeyRange, ReadPlan, Receipt, WriteMode, WritePlan};
 use crate::schema::TableRef;
+
+/// Warnings that a value was changed on its way: out of range, truncated, invalid, NULL refused. Others
+/// say something about the statement, as that VALUES is deprecated.
+const CHANGES: &[u16] = &[1048, 1264, 1265, 1292, 1366, 1406, 1411];
 
 /// Whether a row stays what it is without anybody looking at it: same types, same collations, and no
 /// NULL where the target would put something else.
@@ -36,22 +41,53 @@ pub(super) fn query(plan: &ReadPlan, range: &KeyRange, table: &TableRef) -> Stri
     )
 }
 
-/// Whether the target's login may read the source.
+/// What tells a server from every other, though a proxy may stand before several.
+const SERVER: &str = "SHOW GLOBAL VARIABLES WHERE Variable_name IN \
+     ('hostname', 'port', 'datadir', 'server_id', 'server_uuid')";
+const KIND: &str = "SELECT CAST(TABLE_TYPE AS CHAR) FROM information_schema.tables \
+     WHERE table_schema = ? AND table_name = ?";
+
+/// Where a table is, unless it is a view, which may show other rows to another login.
+pub(super) async fn find(db: &Database, table: &TableRef) -> Result<Option<Inside>> {
+    let failure = |error| db.failure(&format!("looking into {table}"), error);
+    let mut lease = db.lease().await?;
+    let query = sqlx::query(KIND).bind(table.schema.as_deref()).bind(table.name.as_str());
+    let kind = (&mut *lease).fetch_optional(query).await.map_err(failure)?;
+    let kind = kind.map(|row| row.try_get::<Option<String>, _>(0)).transpose().map_err(failure)?;
+    let rows = (&mut *lease).fetch_all(sqlx::raw_sql(SERVER)).await.map_err(failure)?;
+    lease.keep();
+    if kind.flatten().is_none_or(|kind| kind.contains("VIEW")) {
+        return Ok(None);
+    }
+    let named = rows.iter().map(|row| {
+        let text = |column| row.try_get_unchecked::<String, _>(column);
+        Ok(format!("{}={}", text(0)?, text(1)?))
+    });
+    let server = named.collect::<Result<Vec<_>, sqlx::Error>>().map_err(failure)?.join(" ");
+    Ok(Some(Inside { server, table: table.clone() }))
+}
+
+/// Whether the table is on the target's server, and the target's login may read it.
 pub(super) async fn can_read(
     connections: &Connections<LoadSession>,
-    table: &TableRef,
+    source: &Inside,
 ) -> Result<bool> {
     let mut lease = connections.lease().await?;
-    match lease.0.query_drop(format!("SELECT 1 FROM {} LIMIT 0", sql::table(table))).await {
-        Ok(()) => {
-            lease.keep();
-            Ok(true)
+    let asked = async {
+        let named: Vec<(String, String)> = lease.0.query(SERVER).await?;
+        let named: Vec<_> = named.iter().map(|(name, value)| format!("{name}={value}")).collect();
+        if named.join(" ") != source.server {
+            return Ok(false);
         }
-        Err(error) => {
-            tracing::debug!(%error, "{table} can't be read by the target's login");
-            Ok(false)
-        }
-    }
+        let probe = format!("SELECT 1 FROM {} LIMIT 0", sql::table(&source.table));
+        lease.0.query_drop(probe).await.map(|()| true)
+    };
+    let answer: mysql_async::Result<bool> = asked.await;
+    let answer = answer.map_err(|error| {
+        Error::permanent(format!("asking for {}", source.table)).caused_by(error)
+    })?;
+    lease.keep();
+    Ok(answer)
 }
 
 /// Writes a shard and returns after its COMMIT. Dropped before that, the connection is closed and
@@ -113,21 +149,31 @@ async fn insert(load: &mut Load<'_>, query: &str) -> Result<u64> {
     let rows = records(&info).ok_or_else(|| {
         Error::internal(format!("{table}: the server did not say how many rows it copied"))
     })?;
-    // A merge counts 1 for a row that was inserted or is the same, 2 for one that changed; MySQL 8
-    // warns of the VALUES function in it.
-    if written < rows || (!merges && (written > rows || warnings > 0)) {
+    // A merge counts 1 for a row that was inserted or is the same, 2 for one that changed.
+    if written < rows || (!merges && written > rows) {
         return Err(Error::permanent(format!(
-            "copying into {table}: {rows} rows were read, {written} written, with {warnings} warnings"
+            "copying into {table}: {rows} rows were read and {written} written"
         ))
-        .with_remedy("look for triggers on the target that change or drop rows"));
+        .with_remedy("look for triggers on the target that drop rows"));
+    }
+    if warnings > 0 {
+        let said: Vec<(String, u16, String)> = match load.conn().query("SHOW WARNINGS").await {
+            Ok(said) => said,
+            Err(error) => return Err(load.failure(error)),
+        };
+        if let Some((_, code, _)) = said.iter().find(|(_, code, _)| CHANGES.contains(code)) {
+            return Err(Error::permanent(format!(
+                "copying into {table}: the server changed a value (warning {code})"
+            ))
+            .with_remedy("look for triggers on the target that change rows"));
+        }
     }
     Ok(rows)
 }
 
-/// The number of rows in `Records: 3  Duplicates: 0  Warnings: 0`. For a single row the server says
-/// nothing of the kind in some versions.
+/// The number of rows in `Records: 3  Duplicates: 0  Warnings: 0`, in whatever language.
 fn records(info: &str) -> Option<u64> {
-    info.strip_prefix("Records: ")?.split_whitespace().next()?.parse().ok()
+    info.split_once(':')?.1.split_whitespace().next()?.parse().ok()
 }
 
 #[cfg(test)]
@@ -137,6 +183,7 @@ mod tests {
     #[test]
     fn the_server_says_how_many_rows_it_read() {
         assert_eq!(records("Records: 1500000  Duplicates: 2  Warnings: 0"), Some(1_500_000));
+        assert_eq!(records("Datensätze: 3  Duplikate: 0  Warnungen: 0"), Some(3));
         assert_eq!(records(""), None);
     }
 }

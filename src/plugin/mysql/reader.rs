@@ -14,7 +14,7 @@ use super::{describe, inside, sql};
 use crate::batch::{Batch, BatchSender, Payload, WireFormat};
 use crate::config::connection::ConnectionConfig;
 use crate::error::{Error, Result};
-use crate::plugin::{Bound, BoundValue, ColumnPair, KeyRange, ReadPlan, Reader};
+use crate::plugin::{Bound, BoundValue, ColumnPair, Inside, KeyRange, ReadPlan, Reader};
 use crate::schema::{Column, LogicalType, Schema, TableRef};
 
 /// Reads one MySQL database.
@@ -27,6 +27,11 @@ impl MysqlReader {
     /// Connects with at most `lanes` + 1 connections.
     pub(super) async fn open(config: &ConnectionConfig, lanes: usize) -> Result<Self> {
         Ok(Self { db: Database::open(config, lanes).await?, jumps: Jumps::default() })
+    }
+
+    fn full_name(&self, table: &TableRef) -> TableRef {
+        let schema = table.schema.clone().or_else(|| self.db.config.db.clone());
+        TableRef { schema, name: table.name.clone() }
     }
 
     /// The end of a large shard by the index's estimates.
@@ -55,9 +60,8 @@ impl Reader for MysqlReader {
         super::formats(pairs)
     }
 
-    fn full_name(&self, table: &TableRef) -> TableRef {
-        let schema = table.schema.clone().or_else(|| self.db.config.db.clone());
-        TableRef { schema, name: table.name.clone() }
+    async fn inside(&self, table: &TableRef) -> Result<Option<Inside>> {
+        inside::find(&self.db, &self.full_name(table)).await
     }
 
     async fn cut(

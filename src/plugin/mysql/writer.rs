@@ -18,7 +18,7 @@ use crate::config::connection::ConnectionConfig;
 use crate::error::{Error, Result};
 use crate::plugin::path::{ChosenPath, WritePath};
 use crate::plugin::reuse::Connections;
-use crate::plugin::{ColumnPair, NewTable, Receipt, WriteMode, WritePlan, Writer};
+use crate::plugin::{ColumnPair, Inside, NewTable, Receipt, WriteMode, WritePlan, Writer};
 use crate::schema::{Schema, TableRef};
 
 /// Bytes after which a statement is sent even if it has fewer rows than `write_batch`.
@@ -101,15 +101,19 @@ impl Writer for MysqlWriter {
         self.db.execute(&doing, create::table(table, new, nopad)?).await
     }
 
-    async fn can_read(&self, table: &TableRef) -> Result<bool> {
+    async fn can_read(&self, table: &Inside) -> Result<bool> {
         if self.db.config.server_side == Some(false) {
             return Ok(false);
         }
-        match self.loaders().await {
+        // Whatever is in the way here, rows that go through goshift may not meet.
+        let may = match self.loaders().await {
             Ok(loaders) => inside::can_read(loaders, table).await,
-            // The other driver may have another way in.
-            Err(_) => Ok(false),
-        }
+            Err(error) => Err(error),
+        };
+        Ok(may.unwrap_or_else(|error| {
+            tracing::debug!(%error, "{} can't be read by the target's login", table.table);
+            false
+        }))
     }
 
     fn accepts(&self, pairs: &[ColumnPair<'_>]) -> Vec<WireFormat> {
@@ -208,6 +212,7 @@ impl Writer for MysqlWriter {
     }
 
     async fn forget(&self, plan: &WritePlan) -> Result<()> {
+        self.db.execute("preparing goshift_marker", create::marker(&marker(plan))).await?;
         let query = format!("DELETE FROM {} WHERE run_id = '{}'", marker(plan), plan.run_id);
         self.db.execute("clearing goshift_marker", query).await
     }

@@ -231,6 +231,7 @@ mod tests {
             key: vec![0],
             mode: WriteMode::Upsert,
             adds_key: false,
+            unique_rows: true,
             path: crate::plugin::path::ChosenPath::only(crate::plugin::path::WritePath::Statements),
             statement_rows: 500,
             format: WireFormat::Canonical,

@@ -7,10 +7,11 @@
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use super::connect::{Db, Lane};
+use super::connect::Db;
 use super::{error, sql};
-use crate::error::{Context, Error, Result};
-use crate::schema::{Column, PendingKey, Schema, TableRef};
+use crate::error::{Error, Result};
+use crate::plugin::WritePlan;
+use crate::schema::{Column, PendingKey, TableRef};
 
 const PREFIX: &str = "goshift adds the primary key when the rows are in: ";
 
@@ -44,10 +45,22 @@ pub(super) async fn add(db: &Db, table: &TableRef) -> Result<()> {
     let Some(schema) = db.describe(table).await? else { return Ok(()) };
     let Some(pending) = &schema.pending_key else { return Ok(()) };
     let key = sql::names(pending.columns.iter().map(|&column| &schema.columns[column]));
+    add_named(db, &schema.table, &key).await
+}
+
+/// Adds the key of the run's plan, whatever has become of the comment.
+///
+/// # Errors
+/// As [`add`].
+pub(super) async fn finish(db: &Db, plan: &WritePlan) -> Result<()> {
+    let columns = plan.key.iter().map(|&key| &plan.schema.columns[plan.columns[key].target]);
+    add_named(db, &plan.schema.table, &sql::names(columns)).await
+}
+
+async fn add_named(db: &Db, table: &TableRef, key: &str) -> Result<()> {
     let mut lane = db.lane().await?;
     crate::fault::point("key.before");
-    add_to(&mut lane, &schema, &key).await.map_err(|error| {
-        let table = &schema.table;
+    lane.execute(statements(table, key)).await.map_err(|error| {
         if !error::is_duplicate(&error) {
             return error.context(format!("adding the primary key of {table}"));
         }
@@ -61,25 +74,24 @@ pub(super) async fn add(db: &Db, table: &TableRef) -> Result<()> {
     Ok(())
 }
 
-async fn add_to(lane: &mut Lane, schema: &Schema, key: &str) -> Result<()> {
-    let table = sql::table(&schema.table);
+fn statements(table: &TableRef, key: &str) -> String {
+    let table = sql::table(table);
     let name = sql::literal(&table);
     let block = format!(
-        "BEGIN IF obj_description({name}::regclass, 'pg_class') LIKE {} THEN \
-         IF NOT EXISTS (SELECT FROM pg_constraint \
+        "BEGIN IF NOT EXISTS (SELECT FROM pg_constraint \
          WHERE conrelid = {name}::regclass AND contype = 'p') THEN \
          ALTER TABLE {table} ADD PRIMARY KEY ({key}); END IF; \
+         IF obj_description({name}::regclass, 'pg_class') LIKE {} THEN \
          COMMENT ON TABLE {table} IS NULL; END IF; END",
         sql::literal(&format!("{PREFIX}%"))
     );
     // The lock first: whoever waited for it sees what the other has done. A large index takes longer
     // than a statement may elsewhere.
-    let statements = format!(
+    format!(
         "BEGIN; SET LOCAL statement_timeout = 0; LOCK TABLE {table} IN ACCESS EXCLUSIVE MODE; \
          DO {}; COMMIT",
         sql::literal(&block)
-    );
-    lane.execute(statements).await.context(|| format!("table {}", schema.table)).map(drop)
+    )
 }
 
 #[cfg(test)]

@@ -103,7 +103,8 @@ async fn upsert(
     lane.execute(begin).await?;
     let receipt = copy(lane, plan, &name, input).await?;
     crate::fault::point("shard.fenced");
-    let unchanged = lane.execute(leave_out(plan, &name)).await?;
+    // Rows that share a key must meet in the merge, which refuses them.
+    let unchanged = if plan.unique_rows { lane.execute(leave_out(plan, &name)).await? } else { 0 };
     let affected = unchanged + lane.execute(merge(plan, &name)).await?;
     // DO NOTHING leaves out rows that are there already.
     if affected != receipt.rows && plan.key.len() < plan.columns.len() {

@@ -96,6 +96,7 @@ impl Writer for PgWriter {
     async fn forget(&self, plan: &WritePlan) -> Result<()> {
         let table = marker_table(plan);
         let mut lane = self.db.lane().await?;
+        prepare_markers(&mut lane, plan).await.context(|| format!("marker table {table}"))?;
         let delete = format!("DELETE FROM {table} WHERE run_id = '{}'", plan.run_id);
         lane.execute(delete).await.context(|| format!("markers in {table}"))?;
         lane.release();
@@ -126,7 +127,7 @@ impl Writer for PgWriter {
 
     async fn finish(&self, plan: &WritePlan) -> Result<()> {
         if plan.adds_key {
-            key::add(&self.db, &plan.schema.table).await?;
+            key::finish(&self.db, plan).await?;
         }
         let mut lane = self.db.lane().await?;
         for column in plan.target_columns().filter(|column| column.auto_increment) {

@@ -16,7 +16,7 @@ use crate::error::{Error, Kind, Result};
 const BUSY_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// Page cache of the writing connection, in KiB with a minus sign as SQLite wants it.
-const WRITER_CACHE: i32 = -24 * 1024;
+const WRITER_CACHE: i32 = -40 * 1024;
 
 /// A file that this process reads or writes.
 ///

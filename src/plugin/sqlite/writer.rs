@@ -115,9 +115,11 @@ impl Writer for SqliteWriter {
     async fn forget(&self, plan: &WritePlan) -> Result<()> {
         let run = plan.run_id.to_string();
         self.take_turn(move |session| {
-            let done =
-                session.connection.execute("DELETE FROM goshift_marker WHERE run_id = ?1", [run]);
-            done.map(|_| ()).map_err(|e| session.error(e))
+            let forget = || {
+                session.connection.execute_batch(sql::MARKERS)?;
+                session.connection.execute("DELETE FROM goshift_marker WHERE run_id = ?1", [run])
+            };
+            forget().map(|_| ()).map_err(|e| session.error(e))
         })
         .await
     }
@@ -178,6 +180,7 @@ fn copy(plan: &WritePlan) -> WritePlan {
         key: plan.key.clone(),
         mode: plan.mode,
         adds_key: plan.adds_key,
+        unique_rows: plan.unique_rows,
         path: ChosenPath::only(WritePath::Statements),
         statement_rows: plan.statement_rows,
         format: plan.format,

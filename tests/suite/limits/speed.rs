@@ -47,7 +47,10 @@ async fn a_limit_of_bytes_holds_for_rows_that_are_passed_on_unread_too() {
     site.task(5, ("postgres", "s"), ("postgres", "t"), params).await;
     site.task(6, ("postgres", "s"), ("sqlite", "t"), params).await;
     let plan = text(&site.goshift(&["plan", "-id", "5"]));
-    assert!(plan.contains("format  PostgreSQL's binary COPY") && plan.contains("100000 bytes/s"), "{plan}");
+    assert!(
+        plan.contains("format  PostgreSQL's binary COPY") && plan.contains("100000 bytes/s"),
+        "{plan}"
+    );
     for task in [5, 6] {
         let output = site.goshift(&["-id", &task.to_string()]);
         assert!(output.status.success(), "{}", text(&output));
