@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help linux mac demo demo-rabbitmq services services-down test chaos long-run lint deny bench bench-peers bench-overhead bench-participants
+.PHONY: help linux mac demo demo-rabbitmq services services-down test chaos long-run lint deny bench bench-peers bench-loops bench-overhead bench-participants
 
 BINARIES := goshift goshift-submit goshift-worker
 SCRIPTS := scripts/demo scripts/services scripts/long-run bench/run bench/peers bench/overhead bench/participants \
@@ -81,6 +81,10 @@ bench-peers: ## install the tools that `make bench` compares with
 bench: ## measure beside other tools and the databases' ceilings; writes bench/RESULTS.md
 	@$(need-build)
 	@bench/run
+
+bench-loops: ## measure the inner loops: escaping, encoding, decoding (criterion)
+	@$(need-build)
+	cargo bench --locked --features bench --bench hot_loops
 
 bench-overhead: ## measure what the ledger and the queue cost; writes bench/OVERHEAD.md
 	@$(need-build)
