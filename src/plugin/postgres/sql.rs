@@ -1,7 +1,5 @@
 //! SQL text: identifiers, literals and the conditions of shards.
 
-use std::fmt::Write;
-
 use crate::plugin::{Bound, BoundValue, KeyRange, ReadPlan};
 use crate::schema::{Column, TableRef};
 
@@ -77,26 +75,31 @@ pub(super) fn cut(plan: &ReadPlan, after: Option<&Bound>, rows: u64) -> String {
 }
 
 /// Compares the key with a bound, row-wise for a composite one: that form can use the key's index.
-/// The literals take the columns' own types, so that the columns' collations decide.
+/// The planner guesses a fifth of the table for it, and would read all of it for every shard; what
+/// it implies for the first column says how little it is.
 fn compare(plan: &ReadPlan, operator: &str, bound: &Bound) -> String {
-    let columns = names(plan.split_columns());
-    let mut values = String::new();
-    for (column, value) in plan.split_columns().zip(&bound.0) {
-        if !values.is_empty() {
-            values.push_str(", ");
-        }
-        let text = match value {
-            BoundValue::Number(text) | BoundValue::Text(text) => literal(text),
-            BoundValue::Hex(digits) => literal(&format!("\\x{digits}")),
-        };
-        // Writing to a String cannot fail.
-        write!(values, "{text}::{}", column.native).ok();
+    let values: Vec<_> = plan.split_columns().zip(&bound.0).map(value_as).collect();
+    let columns: Vec<_> = plan.split_columns().map(|column| ident(&column.name)).collect();
+    match (&columns[..], &values[..]) {
+        ([column], [value]) => format!("{column} {operator} {value}"),
+        _ => format!(
+            "({}) {operator} ({}) AND {} {}= {}",
+            columns.join(", "),
+            values.join(", "),
+            columns[0],
+            &operator[..1],
+            values[0]
+        ),
     }
-    if plan.split.len() == 1 {
-        format!("{columns} {operator} {values}")
-    } else {
-        format!("({columns}) {operator} ({values})")
-    }
+}
+
+/// A literal of the column's own type, so that the column's collation decides.
+fn value_as((column, value): (&Column, &BoundValue)) -> String {
+    let text = match value {
+        BoundValue::Number(text) | BoundValue::Text(text) => literal(text),
+        BoundValue::Hex(digits) => literal(&format!("\\x{digits}")),
+    };
+    format!("{text}::{}", column.native)
 }
 
 #[cfg(test)]
@@ -163,7 +166,8 @@ mod tests {
         assert_eq!(
             cut(&plan, Some(&bound(&["1", "x"])), 100),
             "SELECT \"t\".\"a\"::text, \"t\".\"b\"::text FROM \"s\".\"t\" \
-             WHERE (\"a\", \"b\") > ('1'::integer, 'x'::text) AND \"b\" IS NOT NULL \
+             WHERE (\"a\", \"b\") > ('1'::integer, 'x'::text) AND \"a\" >= '1'::integer \
+             AND \"b\" IS NOT NULL \
              ORDER BY \"t\".\"a\", \"t\".\"b\" LIMIT 1 OFFSET 99"
         );
         assert_eq!(
