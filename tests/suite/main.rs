@@ -12,6 +12,7 @@ mod limits;
 mod losses;
 mod operations;
 mod pairs;
+mod purge;
 mod support;
 
 /// The crash table needs the fault points, which no other build has.

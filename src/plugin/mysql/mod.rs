@@ -26,6 +26,7 @@ mod load;
 mod loader;
 mod lock;
 mod pressure;
+mod purge;
 mod reader;
 mod sql;
 mod storage;

@@ -12,6 +12,7 @@ use uuid::Uuid;
 use super::connect::{Database, Lease};
 use super::encode::Encoder;
 use super::loader::{self, LoadSession};
+use super::purge::PurgeHold;
 use super::{create, describe, failure, inside, load, lock, pressure, sql, storage};
 use crate::batch::{Batch, BatchReceiver, Payload, WireFormat};
 use crate::config::connection::ConnectionConfig;
@@ -34,13 +35,14 @@ pub(super) struct MysqlWriter {
     lanes: usize,
     /// Opened when the first shard is loaded.
     loaders: OnceCell<Connections<LoadSession>>,
+    purge: PurgeHold,
 }
 
 impl MysqlWriter {
     /// Connects with at most `lanes` + 1 connections, for statements and for loads each.
     pub(super) async fn open(config: &ConnectionConfig, lanes: usize) -> Result<Self> {
         let db = Database::open(config, lanes).await?;
-        Ok(Self { db, lanes, loaders: OnceCell::new() })
+        Ok(Self { db, lanes, loaders: OnceCell::new(), purge: PurgeHold::default() })
     }
 
     async fn loaders(&self) -> Result<&Connections<LoadSession>> {
@@ -194,11 +196,13 @@ impl Writer for MysqlWriter {
     async fn write(&self, plan: &WritePlan, shard: u64, input: BatchReceiver) -> Result<Receipt> {
         if plan.format == WireFormat::ServerSide {
             let loaders = self.loaders().await?;
+            self.purge.begin(&self.db.config);
             return inside::write_shard(&self.db, loaders, plan, shard, input).await;
         }
         if plan.path.now() == WritePath::Direct {
             match self.loaders().await {
                 Ok(loaders) => {
+                    self.purge.begin(&self.db.config);
                     return load::write_shard(&self.db, loaders, plan, shard, input).await;
                 }
                 // Whatever keeps this driver out may let the other one in.
@@ -234,6 +238,7 @@ impl Writer for MysqlWriter {
     }
 
     async fn finish(&self, plan: &WritePlan) -> Result<()> {
+        self.purge.end();
         if plan.mode != WriteMode::Insert {
             return Ok(());
         }
