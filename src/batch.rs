@@ -12,6 +12,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 
 use crate::error::{Error, Kind, Result};
 use crate::fence::{Fence, Pulse};
+use crate::room::Stay;
 use crate::throttle::Throttle;
 
 const NULL_BIT: u32 = 1 << 31;
@@ -211,6 +212,7 @@ pub struct BatchSender {
     limit: usize,
     pulse: Pulse,
     throttle: Throttle,
+    stay: Option<Arc<Stay>>,
 }
 
 /// The writer's end.
@@ -246,7 +248,7 @@ pub fn throttled_channel(
     let budget = Arc::new(Semaphore::new(limit));
     let paced = throttle.is_limited();
     (
-        BatchSender { messages: sender, budget, limit, pulse: pulse.clone(), throttle },
+        BatchSender { messages: sender, budget, limit, pulse: pulse.clone(), throttle, stay: None },
         BatchReceiver { messages: receiver, held: None, fence, pulse, paced },
     )
 }
@@ -256,6 +258,11 @@ fn writer_gone() -> Error {
 }
 
 impl BatchSender {
+    /// Large payloads wait for room.
+    pub(crate) fn within(self, stay: Arc<Stay>) -> Self {
+        Self { stay: Some(stay), ..self }
+    }
+
     /// Hands a payload on, waiting while the writer is behind or the run's limit is reached.
     ///
     /// # Errors
@@ -278,7 +285,14 @@ impl BatchSender {
     }
 
     async fn hand_on(&self, payload: Payload) -> Result<()> {
-        let cost = payload.footprint().clamp(1, self.limit) as u32;
+        let footprint = payload.footprint();
+        if let Some(stay) = &self.stay {
+            tokio::select! {
+                () = stay.hold(footprint, &self.pulse) => {}
+                () = self.messages.closed() => return Err(writer_gone()),
+            }
+        }
+        let cost = footprint.clamp(1, self.limit) as u32;
         let permit = tokio::select! {
             permit = Arc::clone(&self.budget).acquire_many_owned(cost) => permit.map_err(|_| writer_gone())?,
             () = self.messages.closed() => return Err(writer_gone()),

@@ -1,5 +1,6 @@
 //! Copies one shard: a reader and a writer, joined by a bounded channel.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::batch;
@@ -7,6 +8,7 @@ use crate::error::{Error, Kind, Result};
 use crate::fence::{Fence, Pulse};
 use crate::plan::Plan;
 use crate::plugin::{KeyRange, Reader, Receipt, Writer};
+use crate::room::RunRoom;
 use crate::throttle::{Gate, Throttle};
 
 /// How often a shard that met a deadlock or a broken connection is tried again at once, before
@@ -18,6 +20,8 @@ const TRIES: u32 = 3;
 pub struct Limits {
     /// Bytes that may wait between the reader and the writer.
     pub buffer: usize,
+    /// What large rows need besides.
+    pub room: RunRoom,
     /// Commits only while this is open.
     pub fence: Fence,
     /// How long nothing may move before the shard counts as hanging. The drivers wait for ever for
@@ -44,12 +48,14 @@ pub async fn shard(
     let mut tries = 0;
     loop {
         let pulse = Pulse::default();
+        let stay = Arc::new(limits.room.enter(&pulse).await);
         let (sender, receiver) = batch::throttled_channel(
             limits.buffer,
             limits.fence.clone(),
             pulse.clone(),
             limits.throttle.clone(),
         );
+        let sender = sender.within(Arc::clone(&stay));
         let copied = tokio::select! {
             (read, written) = async {
                 tokio::join!(
@@ -59,6 +65,7 @@ pub async fn shard(
             } => cause(read, written),
             error = watch(&pulse, limits.stall) => Err(error),
         };
+        drop(stay);
         match copied {
             Err(error) if error.is_transient() && tries < TRIES => {
                 tries += 1;

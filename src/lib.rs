@@ -18,6 +18,7 @@ pub mod plugin;
 pub mod progress;
 pub mod queue;
 pub mod retry;
+pub mod room;
 pub mod run;
 pub mod schema;
 pub mod shutdown;

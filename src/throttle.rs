@@ -121,7 +121,7 @@ impl Limiter {
 }
 
 /// Waits and shows that it is alive.
-async fn beating<T>(waiting: impl Future<Output = T>, pulse: &Pulse) -> T {
+pub(crate) async fn beating<T>(waiting: impl Future<Output = T>, pulse: &Pulse) -> T {
     tokio::pin!(waiting);
     loop {
         tokio::select! {

@@ -67,6 +67,8 @@ pub struct WorkerSettings {
     pub max_lanes: usize,
     /// Bytes that one lane may hold between its reader and its writer.
     pub lane_buffer: usize,
+    /// Bytes that the lanes of all runs may hold of large rows (see [`crate::room`]).
+    pub row_memory: usize,
     /// How long nothing may move in a shard before it counts as hanging.
     #[serde(deserialize_with = "duration")]
     pub stall: Duration,
@@ -87,6 +89,7 @@ impl Default for WorkerSettings {
             max_rescues: 3,
             max_lanes: 20,
             lane_buffer: 1024 * 1024,
+            row_memory: 128 * 1024 * 1024,
             stall: seconds(900),
             grace: seconds(60),
         }
@@ -103,6 +106,7 @@ impl KnownKeys for WorkerSettings {
         "max_rescues",
         "max_lanes",
         "lane_buffer",
+        "row_memory",
         "stall",
         "grace",
     ];

@@ -16,6 +16,7 @@ use crate::ledger::{Claim, Ending, Ledger, Standing};
 use crate::plan::{Plan, Planner};
 use crate::plugin::{self, Reader, Writer};
 use crate::progress::{Display, Progress, Reporter};
+use crate::room::Room;
 use crate::submit::Submitter;
 use crate::task::{Endpoint, Params, Retry, TaskMeta};
 use crate::throttle::{Gate, Throttle};
@@ -53,6 +54,8 @@ pub struct Runner {
     pub halt: CancellationToken,
     /// Connections that were begun ahead of their run.
     pub ahead: Ahead,
+    /// Memory for large rows, of all runs of the process.
+    pub room: Room,
 }
 
 /// What a run did, for the person who waits.
@@ -318,6 +321,7 @@ impl Runner {
             progress,
             limits: Limits {
                 buffer: settings.lane_buffer,
+                room: self.room.of_run(),
                 fence: keeper.fence.clone(),
                 stall: settings.stall,
                 throttle: Throttle::new(

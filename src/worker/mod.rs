@@ -20,6 +20,7 @@ use crate::progress::Display;
 use crate::queue::rabbitmq::RabbitConsumer;
 use crate::queue::{Consumer, Delivery};
 use crate::retry::{self, Reconnect};
+use crate::room::Room;
 use crate::run::{Ahead, Runner};
 use crate::shutdown::Shutdown;
 use crate::submit::{self, Submitter};
@@ -88,6 +89,7 @@ pub async fn serve(settings: Arc<Settings>, options: Options, shutdown: Shutdown
         drain: shutdown.drain.clone(),
         halt: shutdown.halt.clone(),
         ahead: Ahead::default(),
+        room: Room::new(settings.worker.row_memory),
     };
     let queue = if consumer.is_some() { "RabbitMQ" } else { "the ledger (no broker configured)" };
     tracing::info!(

@@ -7,6 +7,7 @@ mod broker_loss;
 mod closed_loop;
 mod inside;
 mod keys;
+mod large_rows;
 mod late_key;
 mod limits;
 mod losses;

@@ -15,6 +15,7 @@ use crate::plugin::path::WritePath;
 use crate::plugin::{self, WriteMode};
 use crate::progress::Display;
 use crate::queue::rabbitmq::RabbitPublisher;
+use crate::room::Room;
 use crate::run::{Ahead, Route, Runner, Stage};
 use crate::submit::{self, Submitter};
 use crate::task::TaskMeta;
@@ -85,6 +86,7 @@ async fn route(call: &Call, ledger: &Ledger, task_id: i64) -> Result<(TaskMeta, 
         drain: CancellationToken::new(),
         halt: CancellationToken::new(),
         ahead: Ahead::default(),
+        room: Room::new(call.settings.worker.row_memory),
     };
     let route = Box::pin(runner.route(&task, Stage::Look)).await;
     Ok((task, route.map_err(|error| error.context(format!("task {task_id}")))?))

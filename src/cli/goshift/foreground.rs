@@ -12,6 +12,7 @@ use crate::cli::show;
 use crate::error::{Error, Result};
 use crate::ledger::{Claim, ClaimOutcome, Ledger, NewRun, Submitted};
 use crate::progress::Display;
+use crate::room::Room;
 use crate::run::{Ahead, Runner, Summary};
 use crate::shutdown::Shutdown;
 use crate::submit::Submitter;
@@ -36,6 +37,7 @@ pub(super) async fn sync(call: &Call, task_id: i64) -> Result<ExitCode> {
         drain: shutdown.drain,
         halt: shutdown.halt,
         ahead: Ahead::default(),
+        room: Room::new(call.settings.worker.row_memory),
     };
     runner.connect_ahead(&task);
     let claim = claim(call, &ledger, task_id, mode).await?;
