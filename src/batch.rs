@@ -266,8 +266,15 @@ impl BatchSender {
     /// Hands a payload on, waiting while the writer is behind or the run's limit is reached.
     ///
     /// # Errors
-    /// Kind `Cancelled` when the writer is gone: its own error is the one to report.
+    /// Kind `Cancelled` when the writer is gone: its own error is the one to report; `Transient` when
+    /// there is no room for a large row.
     pub async fn send(&mut self, mut payload: Payload) -> Result<()> {
+        if let Some(stay) = &self.stay {
+            tokio::select! {
+                held = stay.hold(payload.footprint(), &self.pulse) => held?,
+                () = self.messages.closed() => return Err(writer_gone()),
+            }
+        }
         if !self.throttle.is_limited() {
             return self.hand_on(payload).await;
         }
@@ -285,14 +292,7 @@ impl BatchSender {
     }
 
     async fn hand_on(&self, payload: Payload) -> Result<()> {
-        let footprint = payload.footprint();
-        if let Some(stay) = &self.stay {
-            tokio::select! {
-                () = stay.hold(footprint, &self.pulse) => {}
-                () = self.messages.closed() => return Err(writer_gone()),
-            }
-        }
-        let cost = footprint.clamp(1, self.limit) as u32;
+        let cost = payload.footprint().clamp(1, self.limit) as u32;
         let permit = tokio::select! {
             permit = Arc::clone(&self.budget).acquire_many_owned(cost) => permit.map_err(|_| writer_gone())?,
             () = self.messages.closed() => return Err(writer_gone()),

@@ -8,7 +8,7 @@ use crate::error::{Error, Kind, Result};
 use crate::fence::{Fence, Pulse};
 use crate::plan::Plan;
 use crate::plugin::{KeyRange, Reader, Receipt, Writer};
-use crate::room::RunRoom;
+use crate::room::{RunRoom, Stay};
 use crate::throttle::{Gate, Throttle};
 
 /// How often a shard that met a deadlock or a broken connection is tried again at once, before
@@ -33,7 +33,7 @@ pub struct Limits {
     pub gate: Gate,
 }
 
-/// Copies the rows of a range in one target transaction.
+/// Copies the rows of a range in one target transaction, in the room that its lane has.
 ///
 /// # Errors
 /// The reader's or the writer's, whichever is the cause.
@@ -41,14 +41,13 @@ pub async fn shard(
     reader: &dyn Reader,
     writer: &dyn Writer,
     plan: &Plan,
-    number: u64,
-    range: &KeyRange,
+    (number, range): (u64, &KeyRange),
     limits: &Limits,
+    mut stay: Arc<Stay>,
 ) -> Result<Receipt> {
     let mut tries = 0;
     loop {
         let pulse = Pulse::default();
-        let stay = Arc::new(limits.room.enter(&pulse).await);
         let (sender, receiver) = batch::throttled_channel(
             limits.buffer,
             limits.fence.clone(),
@@ -65,13 +64,19 @@ pub async fn shard(
             } => cause(read, written),
             error = watch(&pulse, limits.stall) => Err(error),
         };
-        drop(stay);
+        stay.leave();
+        if let (Err(_), Some(payload)) = (&copied, stay.missed()) {
+            // Nothing is wrong: it has only begun with less room than it needs.
+            stay = limits.room.enter(payload).await;
+            continue;
+        }
         match copied {
             Err(error) if error.is_transient() && tries < TRIES => {
                 tries += 1;
                 tracing::warn!(shard = number, %error, "trying the shard again");
                 let wait = rand::random_range(20..200 * u64::from(tries) * u64::from(tries));
                 tokio::time::sleep(Duration::from_millis(wait)).await;
+                stay = limits.room.enter(0).await;
             }
             result => {
                 crate::fault::point("shard.committed");

@@ -1,16 +1,18 @@
 //! Memory for large rows, which all lanes of a process share.
 //!
 //! Rows of the common sizes are bounded by what each lane may hold. One of many megabytes is held
-//! several times on its way, by the drivers too: lanes that carry such rows take turns. A lane asks
-//! for room before it reads, by the largest that its run has met; the first lane of a run goes ahead
-//! to meet one.
+//! several times on its way, by the drivers too: lanes that carry such rows take turns. A lane claims
+//! room before it reads, by the largest payload that its run has met of late; the first lane of a run
+//! goes ahead to meet one. A lane waits only while its shard has no transaction: one that meets a
+//! larger payload in the middle either gets more room at once, or gives up and begins again.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 
+use crate::error::{Error, Result};
 use crate::fence::Pulse;
 use crate::throttle::beating;
 
@@ -19,10 +21,10 @@ const COMMON: u64 = 512 * 1024;
 /// How often a row is held on its way: in a driver's buffer as it grows, in a batch before and one
 /// behind the channel, encoded (bytes as digits take twice as many), and in the other driver.
 const COPIES: u64 = 8;
-/// A semaphore counts up to 2^29 at least: more than enough of these.
+/// What the semaphore counts in.
 const UNIT: u64 = 1024;
 /// How long lanes wait for the first one to meet a row: it may search a long time.
-const SCOUTING: Duration = Duration::from_secs(1);
+const SCOUTING: Duration = Duration::from_millis(100);
 
 /// The room of a process.
 #[derive(Debug, Clone)]
@@ -48,10 +50,14 @@ impl Room {
         RunRoom(Arc::new(run))
     }
 
+    /// Rounded up, so that slowly growing rows don't ask again and again.
     fn units(&self, payload: u64) -> u32 {
         match payload {
             0..=COMMON => 0,
-            _ => (payload.saturating_mul(COPIES) / UNIT).min(u64::from(self.units)) as u32,
+            _ => {
+                let bytes = payload.checked_next_power_of_two().unwrap_or(u64::MAX);
+                (bytes.saturating_mul(COPIES) / UNIT).min(u64::from(self.units)) as u32
+            }
         }
     }
 }
@@ -63,63 +69,108 @@ pub struct RunRoom(Arc<Run>);
 #[derive(Debug)]
 struct Run {
     room: Room,
-    /// Bytes of the largest payload so far; 0 before the first.
+    /// Bytes of the largest payload of late; 0 before the first.
     largest: watch::Sender<u64>,
     has_scout: AtomicBool,
 }
 
 impl RunRoom {
-    /// Waits for the room that a shard of this run may need.
-    pub async fn enter(&self, pulse: &Pulse) -> Stay {
+    /// Waits for the room that a shard of this run may need, which has payloads of `known` bytes.
+    pub async fn enter(&self, known: u64) -> Arc<Stay> {
         let mut largest = self.0.largest.subscribe();
-        let is_scout = !self.0.has_scout.swap(true, Ordering::Relaxed);
-        if !is_scout {
+        if self.0.has_scout.swap(true, Ordering::Relaxed) {
             // The sender is held here: only the time can run out.
             tokio::time::timeout(SCOUTING, largest.wait_for(|&bytes| bytes > 0)).await.ok();
         }
-        let bytes = *largest.borrow();
-        let stay =
-            Stay { run: Arc::clone(&self.0), bytes: AtomicU64::new(bytes), held: Mutex::default() };
-        stay.take(bytes, pulse).await;
-        stay
+        let room = &self.0.room;
+        loop {
+            let units = room.units(known.max(*largest.borrow_and_update()));
+            let held = match units {
+                0 => None,
+                // Never closed.
+                _ => Arc::clone(&room.free).acquire_many_owned(units).await.ok(),
+            };
+            // What has been met while this waited counts too.
+            if room.units(*largest.borrow()) <= units {
+                return Arc::new(Stay {
+                    run: Arc::clone(&self.0),
+                    largest: AtomicU64::new(0),
+                    held: Mutex::new(Held { permit: held, units }),
+                    is_short: AtomicBool::new(false),
+                });
+            }
+        }
     }
 }
 
-/// The room that a shard has, until it is dropped.
+/// The room that a shard has, until it leaves.
 #[derive(Debug)]
 pub struct Stay {
     run: Arc<Run>,
-    /// Bytes of the payloads that the room is for.
-    bytes: AtomicU64,
-    held: Mutex<Option<OwnedSemaphorePermit>>,
+    /// Bytes of the shard's largest payload so far; 0 before the first.
+    largest: AtomicU64,
+    held: Mutex<Held>,
+    is_short: AtomicBool,
+}
+
+#[derive(Debug)]
+struct Held {
+    permit: Option<OwnedSemaphorePermit>,
+    units: u32,
 }
 
 impl Stay {
-    /// Waits for the room that a payload of so many bytes needs, if it is larger than any before.
-    pub async fn hold(&self, payload: usize, pulse: &Pulse) {
+    /// Makes room for a payload of so many bytes. Waits only for a shard's first one: behind it a
+    /// transaction is open, for which others may wait.
+    ///
+    /// # Errors
+    /// Kind `Transient` when there is none: to begin the shard again.
+    pub async fn hold(&self, payload: usize, pulse: &Pulse) -> Result<()> {
         let payload = payload.max(1) as u64;
-        let before = self.bytes.fetch_max(payload, Ordering::Relaxed);
+        let before = self.largest.fetch_max(payload, Ordering::Relaxed);
         if payload <= before {
-            return;
+            return Ok(());
         }
         self.run.note(payload);
-        if self.run.room.units(payload) > self.run.room.units(before) {
+        let needed = self.run.room.units(payload);
+        let more = needed.saturating_sub(self.held().units);
+        if more == 0 {
+            return Ok(());
+        }
+        let free = Arc::clone(&self.run.room.free);
+        if before == 0 {
             // Two lanes that each kept what they have would wait for each other for ever.
-            drop(self.held().take());
-            self.take(payload, pulse).await;
+            self.held().permit = None;
+            let permit = beating(free.acquire_many_owned(needed), pulse).await.ok();
+            *self.held() = Held { permit, units: needed };
+            return Ok(());
         }
+        let Ok(permit) = free.try_acquire_many_owned(more) else {
+            self.is_short.store(true, Ordering::Relaxed);
+            return Err(Error::transient("a large row waits for memory (worker.row_memory)"));
+        };
+        let mut held = self.held();
+        match &mut held.permit {
+            Some(all) => all.merge(permit),
+            none => *none = Some(permit),
+        }
+        held.units = needed;
+        Ok(())
     }
 
-    async fn take(&self, bytes: u64, pulse: &Pulse) {
-        let units = self.run.room.units(bytes);
-        if units > 0 {
-            let free = Arc::clone(&self.run.room.free);
-            // Never closed.
-            *self.held() = beating(free.acquire_many_owned(units), pulse).await.ok();
-        }
+    /// The payload that the shard failed for, for want of room: it is to be begun again.
+    pub fn missed(&self) -> Option<u64> {
+        let is_short = self.is_short.load(Ordering::Relaxed);
+        is_short.then(|| self.largest.load(Ordering::Relaxed))
     }
 
-    fn held(&self) -> std::sync::MutexGuard<'_, Option<OwnedSemaphorePermit>> {
+    /// The shard is over. What a thread that hangs still keeps of it does not count.
+    pub fn leave(&self) {
+        self.held().permit = None;
+        self.run.settle(self.largest.load(Ordering::Relaxed));
+    }
+
+    fn held(&self) -> MutexGuard<'_, Held> {
         self.held.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -132,12 +183,11 @@ impl Run {
             is_news
         });
     }
-}
 
-impl Drop for Stay {
-    /// A shard without rows has nothing to wait for either.
-    fn drop(&mut self) {
-        self.run.note(1);
+    /// A shard with rows up to this size is over. One large row among many must not slow down all that
+    /// come after it.
+    fn settle(&self, bytes: u64) {
+        self.largest.send_modify(|largest| *largest = bytes.max(*largest / 2).max(1));
     }
 }
 
@@ -147,53 +197,64 @@ mod tests {
     use futures::FutureExt;
 
     const MIB: usize = 1024 * 1024;
+    const BATCH: usize = crate::batch::BATCH_BYTES;
 
     #[tokio::test(start_paused = true)]
     async fn lanes_with_large_rows_take_turns_and_others_do_not() {
         let (room, pulse) = (Room::new(16 * MIB), Pulse::default());
         let large = room.of_run();
-        let first = large.enter(&pulse).await;
-        let mut second = Box::pin(large.enter(&pulse));
+        let first = large.enter(0).await;
+        let mut second = Box::pin(large.enter(0));
         assert!((&mut second).now_or_never().is_none(), "nobody knows how large the rows are");
-        first.hold(4 * MIB, &pulse).await;
+        first.hold(4 * MIB, &pulse).await.unwrap();
         assert!((&mut second).now_or_never().is_none(), "8 times 4 MiB are all there is");
         let common = room.of_run();
-        let stay = common.enter(&pulse).await;
-        stay.hold(BATCH, &pulse).await;
-        let other = common.enter(&pulse).now_or_never();
-        assert!(other.is_some(), "common rows need no room");
-        drop(first);
-        second.await;
+        common.enter(0).await.hold(BATCH, &pulse).await.unwrap();
+        assert!(common.enter(0).now_or_never().is_some(), "common rows need no room");
+        first.leave();
+        second.await.leave();
         assert_eq!(room.free.available_permits(), 16 * 1024);
     }
 
-    const BATCH: usize = crate::batch::BATCH_BYTES;
-
     #[tokio::test(start_paused = true)]
-    async fn lanes_that_meet_large_rows_at_once_do_not_wait_for_each_other() {
+    async fn nobody_waits_with_an_open_transaction() {
         let (room, pulse) = (Room::new(16 * MIB), Pulse::default());
         let run = room.of_run();
-        let first = run.enter(&pulse).await;
-        first.hold(MIB, &pulse).await;
-        let second = run.enter(&pulse).await;
-        assert_eq!(room.free.available_permits(), 0);
-        let mut more = Box::pin(first.hold(8 * MIB, &pulse));
-        assert!((&mut more).now_or_never().is_none());
-        let mut also = Box::pin(second.hold(8 * MIB, &pulse));
-        assert!((&mut also).now_or_never().is_none(), "the first was first");
-        (&mut more).await;
-        assert!((&mut also).now_or_never().is_none());
-        drop(more);
-        drop(first);
-        also.await;
+        let (first, second) = (run.enter(0).await, run.enter(0).await);
+        first.hold(BATCH, &pulse).await.unwrap();
+        first.hold(8 * MIB, &pulse).await.unwrap();
+        let mut waiting = Box::pin(second.hold(8 * MIB, &pulse));
+        assert!((&mut waiting).now_or_never().is_none(), "its first payload: no transaction yet");
+        first.leave();
+        waiting.await.unwrap();
+        let third = room.of_run().enter(0).await;
+        third.hold(BATCH, &pulse).await.unwrap();
+        assert!(third.hold(MIB, &pulse).await.is_err());
+        assert_eq!((third.missed(), second.missed()), (Some(MIB as u64), None));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn one_large_row_among_many_is_forgotten() {
+        let (room, pulse) = (Room::new(16 * MIB), Pulse::default());
+        let run = room.of_run();
+        let stay = run.enter(0).await;
+        stay.hold(16 * MIB, &pulse).await.unwrap();
+        stay.leave();
+        for _ in 0..5 {
+            let stay = run.enter(0).await;
+            stay.hold(BATCH, &pulse).await.unwrap();
+            stay.leave();
+        }
+        let _stay = run.enter(0).await;
+        assert_eq!(room.free.available_permits(), 16 * 1024);
     }
 
     #[tokio::test(start_paused = true)]
     async fn lanes_do_not_wait_for_ever_for_the_first_rows() {
-        let (run, pulse) = (Room::new(MIB).of_run(), Pulse::default());
-        let first = run.enter(&pulse).await;
-        run.enter(&pulse).await;
-        drop(first);
-        assert!(run.enter(&pulse).now_or_never().is_some());
+        let run = Room::new(MIB).of_run();
+        let first = run.enter(0).await;
+        run.enter(0).await;
+        first.leave();
+        assert!(run.enter(0).now_or_never().is_some());
     }
 }

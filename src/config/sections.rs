@@ -67,7 +67,7 @@ pub struct WorkerSettings {
     pub max_lanes: usize,
     /// Bytes that one lane may hold between its reader and its writer.
     pub lane_buffer: usize,
-    /// Bytes that the lanes of all runs may hold of large rows (see [`crate::room`]).
+    /// Bytes for large rows, of the lanes of all runs (see [`crate::room`]).
     pub row_memory: usize,
     /// How long nothing may move in a shard before it counts as hanging.
     #[serde(deserialize_with = "duration")]

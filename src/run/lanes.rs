@@ -195,12 +195,18 @@ impl Lanes<'_> {
                     () = waiting_ended(&waiting) => return,
                 }
                 let Ok((number, range)) = waiting.recv().await else { return };
+                let stay = tokio::select! {
+                    stay = limits.room.enter(0) => stay,
+                    () = drain.cancelled() => continue,
+                };
                 limits.gate.pass(&drain).await;
                 if drain.is_cancelled() {
+                    stay.leave();
                     continue;
                 }
                 let (reader, writer) = (route.reader.as_ref(), route.writer.as_ref());
-                let copying = copy::shard(reader, writer, &route.plan, number, &range, &limits);
+                let copying =
+                    copy::shard(reader, writer, &route.plan, (number, &range), &limits, stay);
                 // A lane that panicked must fail its run: nobody else would ever hear of it.
                 let receipt = AssertUnwindSafe(copying)
                     .catch_unwind()

@@ -41,6 +41,7 @@ pub(super) struct Database {
     max_packet: usize,
     local_infile: bool,
     cores: Option<usize>,
+    purges_inserts: bool,
 }
 
 impl Database {
@@ -52,9 +53,18 @@ impl Database {
         let lease = connections.lease().await?;
         let (max_packet, local_infile) = (lease.max_packet, lease.local_infile);
         let cores = lease.cores.or(config.cores());
+        let purges_inserts = lease.purges_inserts;
         lease.keep();
         let address = config.address(DEFAULT_PORT);
-        Ok(Self { connections, address, config: config.clone(), max_packet, local_infile, cores })
+        Ok(Self {
+            connections,
+            address,
+            config: config.clone(),
+            max_packet,
+            local_infile,
+            cores,
+            purges_inserts,
+        })
     }
 
     /// Largest statement the server takes, in bytes.
@@ -70,6 +80,11 @@ impl Database {
     /// The server's processor cores, if known.
     pub(super) fn cores(&self) -> Option<usize> {
         self.cores
+    }
+
+    /// Whether the server visits inserted rows again once they are committed (see [`super::purge`]).
+    pub(super) fn purges_inserts(&self) -> bool {
+        self.purges_inserts
     }
 
     /// Borrows a connection. It is used again only after [`Lease::keep`].
@@ -127,12 +142,24 @@ pub(super) fn statement_timeout(version: &str, timeout: Duration) -> String {
     }
 }
 
+/// Whether a server of this version does what [`super::purge`] says: MariaDB since 10.3. Behind a
+/// replication-safe prefix, some call themselves `5.5.5-10.6.4-MariaDB`.
+fn purges_inserts(version: &str) -> bool {
+    let Some(own) = version.contains("MariaDB").then(|| version.trim_start_matches("5.5.5-"))
+    else {
+        return false;
+    };
+    let mut numbers = own.split(|c: char| !c.is_ascii_digit()).map(|n| n.parse().unwrap_or(0));
+    (numbers.next(), numbers.next()) >= (Some(10), Some(3))
+}
+
 /// A connection, set up as [`SESSION`] says.
 pub(super) struct MysqlSession {
     connection: MySqlConnection,
     max_packet: usize,
     local_infile: bool,
     cores: Option<usize>,
+    purges_inserts: bool,
 }
 
 #[async_trait]
@@ -148,17 +175,18 @@ impl Session for MysqlSession {
                 connection.execute(sqlx::raw_sql(AssertSqlSafe(limit))).await?;
             }
             connection.execute(ISOLATION).await?;
-            let limits =
-                "SELECT CAST(@@max_allowed_packet AS SIGNED), CAST(@@local_infile AS SIGNED)";
+            let limits = "SELECT CAST(@@max_allowed_packet AS SIGNED), \
+                CAST(@@local_infile AS SIGNED), CAST(VERSION() AS CHAR)";
             let limits = connection.fetch_one(limits).await?;
             let max_packet = limits.try_get::<i64, _>(0)?.max(1024) as usize;
             let local_infile = limits.try_get::<i64, _>(1)? == 1;
+            let purges_inserts = purges_inserts(&limits.try_get::<String, _>(2)?);
             // MariaDB's default is the number of cores; MySQL has no such variable.
             let pool = "SHOW VARIABLES WHERE Variable_name = 'thread_pool_size'";
             let pool = connection.fetch_optional(sqlx::raw_sql(pool)).await?;
             let pool = pool.map(|row| row.try_get_unchecked::<String, _>(1)).transpose()?;
             let cores = pool.and_then(|size| size.parse().ok());
-            Ok(Self { connection, max_packet, local_infile, cores })
+            Ok(Self { connection, max_packet, local_infile, cores, purges_inserts })
         };
         let opened = tokio::time::timeout(config.timeout(), opening).await;
         opened.unwrap_or(Err(sqlx::Error::PoolTimedOut)).map_err(|error| {
@@ -235,4 +263,20 @@ pub(super) fn options(config: &ConnectionConfig) -> Result<MySqlConnectOptions> 
         options = options.ssl_client_key(file);
     }
     Ok(options)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn mariadb_since_10_3_visits_inserted_rows_again() {
+        for version in ["10.11.14-MariaDB-0+deb12u2", "5.5.5-10.3.1-MariaDB", "11.4.2-MariaDB-log"]
+        {
+            assert!(purges_inserts(version), "{version}");
+        }
+        for version in ["8.0.36", "8.4.0-debug", "10.2.44-MariaDB", "5.5.5-10.1.48-MariaDB"] {
+            assert!(!purges_inserts(version), "{version}");
+        }
+    }
 }

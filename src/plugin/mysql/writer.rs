@@ -196,13 +196,15 @@ impl Writer for MysqlWriter {
     async fn write(&self, plan: &WritePlan, shard: u64, input: BatchReceiver) -> Result<Receipt> {
         if plan.format == WireFormat::ServerSide {
             let loaders = self.loaders().await?;
-            self.purge.begin(&self.db.config);
+            self.purge.begin(&self.db);
             return inside::write_shard(&self.db, loaders, plan, shard, input).await;
         }
         if plan.path.now() == WritePath::Direct {
             match self.loaders().await {
                 Ok(loaders) => {
-                    self.purge.begin(&self.db.config);
+                    if !input.is_paced() {
+                        self.purge.begin(&self.db);
+                    }
                     return load::write_shard(&self.db, loaders, plan, shard, input).await;
                 }
                 // Whatever keeps this driver out may let the other one in.
