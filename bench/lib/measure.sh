@@ -27,11 +27,22 @@ server_cpu() {
     awk '{ n += $12 + $13 + $14 + $15 } END { print n + 0 }'
 }
 
+# settle: waits until the servers have put away what the last way left, two minutes at most: a purge or
+# an autovacuum of millions of rows would be charged to the next way.
+settle() {
+  local before second
+  for ((second = 0; second < 120; second++)); do
+    before=$(server_cpu)
+    sleep 1
+    (($(server_cpu) - before >= 10)) || return 0    # a tenth of a core
+  done
+}
+
 # sample CASE WAY STATE ROLE TABLE ROUND
 sample() {
   local pair=$1 way=$2 role=$4 table=$5 where=to start end before after seconds verdict=ok peak=- own=- all=- pid
   prepare "$pair" "$way" "$3" "$table"
-  sleep 1                                  # the servers put away what the last way left
+  settle
   rm -f "$WORK/usage"
   before=$(server_cpu)
   start=$EPOCHREALTIME

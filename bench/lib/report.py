@@ -178,8 +178,8 @@ scale = "" if facts["scale"] == "1" else f" at scale {facts['scale']}"
 print(f"""# Copying a table
 
 goshift {facts['goshift']} beside other tools, and beside what the databases themselves can take in.
-Written by `make bench`{scale}. The ways take turns, round by round, every other round backwards.
-Every result was compared with the source by row count and by a checksum over all columns of all
+Written by `make bench`{scale}. The ways take turns, round by round, every other round backwards;
+each waits until the servers have put away what the one before left. Every result was compared with the source by row count and by a checksum over all columns of all
 rows, which is not part of the time.
 
 - machine: {facts['cores']} cores, {facts['memory']} GiB of memory; servers and tools on it, over loopback
