@@ -3,7 +3,7 @@
 //! Rows of the common sizes are bounded by what each lane may hold. One of many megabytes is held
 //! several times on its way, by the drivers too: lanes that carry such rows take turns. A lane claims
 //! room before it reads, by the largest payload that its run has met of late; the first lane of a run
-//! goes ahead to meet one. A lane waits only while its shard has no transaction: one that meets a
+//! goes ahead to meet one. A lane waits only while its shard has written nothing: one that meets a
 //! larger payload in the middle either gets more room at once, or gives up and begins again.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -95,7 +95,7 @@ impl RunRoom {
                 return Arc::new(Stay {
                     run: Arc::clone(&self.0),
                     largest: AtomicU64::new(0),
-                    held: Mutex::new(Held { permit: held, units }),
+                    held: Mutex::new(held),
                     is_short: AtomicBool::new(false),
                 });
             }
@@ -109,19 +109,13 @@ pub struct Stay {
     run: Arc<Run>,
     /// Bytes of the shard's largest payload so far; 0 before the first.
     largest: AtomicU64,
-    held: Mutex<Held>,
+    held: Mutex<Option<OwnedSemaphorePermit>>,
     is_short: AtomicBool,
 }
 
-#[derive(Debug)]
-struct Held {
-    permit: Option<OwnedSemaphorePermit>,
-    units: u32,
-}
-
 impl Stay {
-    /// Makes room for a payload of so many bytes. Waits only for a shard's first one: behind it a
-    /// transaction is open, for which others may wait.
+    /// Makes room for a payload of so many bytes. Waits only for a shard's first one: behind it
+    /// the shard has written rows, for which others may wait.
     ///
     /// # Errors
     /// Kind `Transient` when there is none: to begin the shard again.
@@ -133,16 +127,17 @@ impl Stay {
         }
         self.run.note(payload);
         let needed = self.run.room.units(payload);
-        let more = needed.saturating_sub(self.held().units);
+        let has = self.held().as_ref().map_or(0, OwnedSemaphorePermit::num_permits) as u32;
+        let more = needed.saturating_sub(has);
         if more == 0 {
             return Ok(());
         }
         let free = Arc::clone(&self.run.room.free);
         if before == 0 {
             // Two lanes that each kept what they have would wait for each other for ever.
-            self.held().permit = None;
+            *self.held() = None;
             let permit = beating(free.acquire_many_owned(needed), pulse).await.ok();
-            *self.held() = Held { permit, units: needed };
+            *self.held() = permit;
             return Ok(());
         }
         let Ok(permit) = free.try_acquire_many_owned(more) else {
@@ -150,11 +145,10 @@ impl Stay {
             return Err(Error::transient("a large row waits for memory (worker.row_memory)"));
         };
         let mut held = self.held();
-        match &mut held.permit {
+        match &mut *held {
             Some(all) => all.merge(permit),
             none => *none = Some(permit),
         }
-        held.units = needed;
         Ok(())
     }
 
@@ -166,11 +160,11 @@ impl Stay {
 
     /// The shard is over. What a thread that hangs still keeps of it does not count.
     pub fn leave(&self) {
-        self.held().permit = None;
+        *self.held() = None;
         self.run.settle(self.largest.load(Ordering::Relaxed));
     }
 
-    fn held(&self) -> MutexGuard<'_, Held> {
+    fn held(&self) -> MutexGuard<'_, Option<OwnedSemaphorePermit>> {
         self.held.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -217,14 +211,14 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn nobody_waits_with_an_open_transaction() {
+    async fn nobody_waits_once_it_has_written() {
         let (room, pulse) = (Room::new(16 * MIB), Pulse::default());
         let run = room.of_run();
         let (first, second) = (run.enter(0).await, run.enter(0).await);
         first.hold(BATCH, &pulse).await.unwrap();
         first.hold(8 * MIB, &pulse).await.unwrap();
         let mut waiting = Box::pin(second.hold(8 * MIB, &pulse));
-        assert!((&mut waiting).now_or_never().is_none(), "its first payload: no transaction yet");
+        assert!((&mut waiting).now_or_never().is_none(), "its first payload: nothing written yet");
         first.leave();
         waiting.await.unwrap();
         let third = room.of_run().enter(0).await;

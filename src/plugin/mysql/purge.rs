@@ -2,7 +2,7 @@
 //!
 //! MariaDB visits every inserted row once more after its transaction's COMMIT, to reset the row's
 //! transaction number (MDEV-12288, since 10.3). A run has many transactions, so that this work on the
-//! first rows takes a third of the server's time from those that are still to come. An open read view
+//! first rows takes the server's time from those that are still to come. An open read view
 //! makes it wait. MySQL drops the undo of inserts at their COMMIT: there is nothing to gain.
 
 use std::sync::OnceLock;
@@ -16,7 +16,7 @@ use super::connect::{self, Database};
 use crate::config::connection::ConnectionConfig;
 
 /// How long the server may be kept from it, as by any dump or long query: it keeps the undo of all
-/// changes meanwhile, about 20 bytes an inserted row.
+/// changes meanwhile.
 const LONGEST: Duration = Duration::from_secs(60);
 
 /// Ends the session if this process can't.
