@@ -362,10 +362,7 @@ impl BatchReceiver {
             }
             // The last moment before the writer commits: a process that was paused past its lease
             // must not.
-            Some(Message::End) if !self.fence.is_open() => {
-                Err(Error::new(Kind::LeaseLost, "the lease may have run out: not committed"))
-            }
-            Some(Message::End) => Ok(None),
+            Some(Message::End) => self.fence.check().map(|()| None),
             None => Err(Error::new(Kind::Cancelled, "the reader stopped before the shard's end")),
         }
     }

@@ -6,8 +6,7 @@ use std::time::Duration;
 use crate::batch;
 use crate::error::{Error, Kind, Result};
 use crate::fence::{Fence, Pulse};
-use crate::plan::Plan;
-use crate::plugin::{KeyRange, Reader, Receipt, Writer};
+use crate::plugin::{KeyRange, ReadPlan, Reader, Receipt, WritePlan, Writer};
 use crate::room::{RunRoom, Stay};
 use crate::throttle::{Gate, Throttle};
 
@@ -33,14 +32,25 @@ pub struct Limits {
     pub gate: Gate,
 }
 
+/// From where to where, and how.
+#[derive(Clone, Copy)]
+pub struct Way<'a> {
+    /// Reads the source.
+    pub reader: &'a dyn Reader,
+    /// What it reads.
+    pub read: &'a ReadPlan,
+    /// Writes the target.
+    pub writer: &'a dyn Writer,
+    /// What it writes.
+    pub write: &'a WritePlan,
+}
+
 /// Copies the rows of a range in one target transaction, in the room that its lane has.
 ///
 /// # Errors
 /// The reader's or the writer's, whichever is the cause.
 pub async fn shard(
-    reader: &dyn Reader,
-    writer: &dyn Writer,
-    plan: &Plan,
+    way: Way<'_>,
     (number, range): (u64, &KeyRange),
     limits: &Limits,
     mut stay: Arc<Stay>,
@@ -58,8 +68,8 @@ pub async fn shard(
         let copied = tokio::select! {
             (read, written) = async {
                 tokio::join!(
-                    reader.read(&plan.read, range, sender),
-                    writer.write(&plan.write, number, receiver)
+                    way.reader.read(way.read, range, sender),
+                    way.writer.write(way.write, number, receiver)
                 )
             } => cause(read, written),
             error = watch(&pulse, limits.stall) => Err(error),

@@ -6,6 +6,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use crate::error::{Error, Kind, Result};
+
 /// An instant on a clock that goes on while the machine is suspended, as leases do. (Where the
 /// system has no such clock, [`std::time::Instant`]'s.)
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -68,6 +70,17 @@ impl Fence {
     /// Whether the lease is surely good now.
     pub fn is_open(&self) -> bool {
         Moment::now().millis() < self.0.load(Ordering::SeqCst)
+    }
+
+    /// The last look before a COMMIT.
+    ///
+    /// # Errors
+    /// Kind `LeaseLost` when the lease may have run out: roll back.
+    pub fn check(&self) -> Result<()> {
+        match self.is_open() {
+            true => Ok(()),
+            false => Err(Error::new(Kind::LeaseLost, "the lease may have run out: not committed")),
+        }
     }
 }
 

@@ -6,6 +6,7 @@
 pub mod batch;
 pub mod checksum;
 pub mod cli;
+pub mod compare;
 pub mod config;
 pub mod copy;
 pub mod error;
@@ -26,5 +27,4 @@ pub mod submit;
 pub mod task;
 pub mod telemetry;
 pub mod throttle;
-pub mod verify;
 pub mod worker;

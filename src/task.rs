@@ -9,8 +9,10 @@ use crate::config::keys::{self, KnownKeys, number_or_text};
 use crate::error::{Context, Error, Result};
 use crate::plugin::WriteMode;
 
+mod deletion;
 mod limits;
 
+pub use deletion::MaxDelete;
 pub use limits::Retry;
 
 /// How much of the table a run copies.
@@ -18,10 +20,14 @@ pub use limits::Retry;
 pub enum Mode {
     /// All of it; repeating it is safe.
     Init,
+    /// The rows that are missing from the target or different there.
+    Diff,
+    /// The same, and rows that only the target has are deleted there.
+    Mirror,
 }
 
 /// Modes of the contract that this version does not have yet.
-const PLANNED_MODES: &[&str] = &["diff", "mirror", "cursor"];
+const PLANNED_MODES: &[&str] = &["cursor"];
 
 impl Mode {
     /// Reads a mode's name.
@@ -31,13 +37,14 @@ impl Mode {
     pub fn parse(name: &str) -> Result<Self> {
         match name.trim().to_ascii_lowercase().as_str() {
             "init" | "" => Ok(Mode::Init),
+            "diff" => Ok(Mode::Diff),
+            "mirror" => Ok(Mode::Mirror),
             planned if PLANNED_MODES.contains(&planned) => {
                 Err(Error::config(format!("mode \"{planned}\" is not part of this version"))
-                    .with_remedy("use mode init: a full copy that is safe to repeat"))
+                    .with_remedy("use init, a full copy, or diff, which writes what differs"))
             }
-            other => {
-                Err(Error::config(format!("unknown mode \"{other}\"")).with_remedy("use init"))
-            }
+            other => Err(Error::config(format!("unknown mode \"{other}\""))
+                .with_remedy("use init, diff or mirror")),
         }
     }
 
@@ -45,7 +52,14 @@ impl Mode {
     pub fn name(self) -> &'static str {
         match self {
             Mode::Init => "init",
+            Mode::Diff => "diff",
+            Mode::Mirror => "mirror",
         }
+    }
+
+    /// Whether both sides are compared and only differences are written.
+    pub fn compares(self) -> bool {
+        matches!(self, Mode::Diff | Mode::Mirror)
     }
 }
 
@@ -137,6 +151,10 @@ pub struct Params {
     /// How often a run is tried, and after which waits.
     #[serde(deserialize_with = "limits::retry")]
     pub retry: Retry,
+    /// How many rows mode mirror may delete.
+    pub max_delete: MaxDelete,
+    /// Whether both sides are compared once all rows are in; a difference fails the run.
+    pub verify: bool,
 }
 
 impl KnownKeys for Params {
@@ -155,6 +173,8 @@ impl KnownKeys for Params {
         "max_rows_per_second",
         "max_bytes_per_second",
         "retry",
+        "max_delete",
+        "verify",
     ];
 }
 

@@ -5,6 +5,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use clap::{CommandFactory, Parser};
+use serde_json::{Map, Value};
 
 use super::Common;
 use crate::config::Settings;
@@ -24,6 +25,7 @@ mod purge_runs;
 mod run;
 mod runs;
 mod shards;
+mod verify;
 mod watch;
 mod workers;
 
@@ -50,7 +52,8 @@ pub struct Arguments {
     /// Task number; for cancel and run the run's id
     #[arg(long, value_name = "N", global = true)]
     id: Option<String>,
-    /// Mode of this run: init (a full copy, safe to repeat)
+    /// Mode of this run: init (a full copy, safe to repeat), diff (writes what differs) or mirror
+    /// (diff, and deletes what only the target has)
     #[arg(long, value_name = "MODE", global = true)]
     mode: Option<String>,
     /// At most this many workers share a large run; 1 keeps it in this process
@@ -78,7 +81,8 @@ pub fn main(arguments: impl Iterator<Item = OsString>) -> ExitCode {
 struct Call {
     settings: Arc<Settings>,
     mode: Option<String>,
-    participants: Option<u64>,
+    /// Params of this run only.
+    overrides: Map<String, Value>,
     json: bool,
 }
 
@@ -96,7 +100,11 @@ async fn run(arguments: Arguments) -> Result<ExitCode> {
     let call = Call {
         settings,
         mode: arguments.mode,
-        participants: arguments.participants,
+        overrides: arguments
+            .participants
+            .map(|participants| ("participants".to_owned(), participants.into()))
+            .into_iter()
+            .collect(),
         json: arguments.json,
     };
     match command {
@@ -109,9 +117,9 @@ async fn run(arguments: Arguments) -> Result<ExitCode> {
         Command::Plan { task } => {
             commands::plan(&call, task_number(task.or(id), "goshift plan -id 5")?).await
         }
-        Command::Verify { task } => {
-            let task = task_number(task.or(id), "goshift verify -id 5")?;
-            Box::pin(commands::verify(&call, task)).await
+        Command::Verify(wanted) => {
+            let task = task_number(wanted.task.clone().or(id), "goshift verify -id 5")?;
+            Box::pin(verify::verify(&call, task, &wanted)).await
         }
         Command::Tasks => commands::tasks(&call).await,
         Command::Runs(mut chosen) => {

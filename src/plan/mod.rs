@@ -24,9 +24,6 @@ pub mod split;
 
 /// Lanes of a task that names no `worker_num`.
 const DEFAULT_LANES: usize = 4;
-/// Lanes for each of the target's cores, measured (TPC-H orders, 2 cores): with 10 the servers used a
-/// third more of their processors for the same rows than with 2.
-const LANES_A_CORE: usize = 2;
 /// Rows from which on a target's key is worth a step of its own.
 const LATE_KEY_ROWS: u64 = 20_000;
 /// `read_batch` and `write_batch` of a task that names none: the seed's own figures.
@@ -223,6 +220,7 @@ impl Planner<'_> {
         let is_wanted = wanted.len() == key.len()
             && key.iter().all(|&position| wanted.contains(&new[position].name));
         self.writer.prefers_late_keys()
+            && !self.task.mode.compares()
             && !key.is_empty()
             && (wanted.is_empty() || is_wanted)
             && params.write_mode.is_none()
@@ -326,10 +324,10 @@ impl Planner<'_> {
             notes.push("source and target are one database file: one lane".to_owned());
             return 1;
         }
-        if let Some(cores) = self.writer.cores()
-            && wanted > enough_for(cores)
+        if let Some(enough) = self.writer.enough_lanes()
+            && wanted > enough
         {
-            return enough_for(cores);
+            return enough;
         }
         if wanted > self.max_lanes {
             notes.push(format!(
@@ -384,10 +382,6 @@ impl Plan {
              \"write_mode\": \"insert\" in params if rows are meant to be added",
         ))
     }
-}
-
-fn enough_for(cores: usize) -> usize {
-    (cores * LANES_A_CORE).max(DEFAULT_LANES)
 }
 
 /// A task's table name, first as it stands, then taken apart at its dot.

@@ -20,7 +20,7 @@ impl Cursor {
     /// The place behind a range that was cut earlier.
     pub fn behind(range: &KeyRange) -> Self {
         match range {
-            KeyRange::All | KeyRange::Between { to: None, .. } => Cursor::End,
+            KeyRange::All | KeyRange::Keys(_) | KeyRange::Between { to: None, .. } => Cursor::End,
             KeyRange::Nulls => Cursor::AfterNulls,
             KeyRange::Between { to: Some(to), .. } => Cursor::After(to.clone()),
         }

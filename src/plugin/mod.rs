@@ -12,10 +12,15 @@ use uuid::Uuid;
 use crate::batch::{BatchReceiver, BatchSender, WireFormat};
 use crate::config::connection::ConnectionConfig;
 use crate::error::{Error, Result};
+use crate::fence::Fence;
 use crate::plan::check::Check;
+use crate::plugin::digest::{
+    Buckets, Digest, DigestPlan, HashFunction, HashedRow, Ordering, Print,
+};
 use crate::plugin::path::ChosenPath;
 use crate::schema::{Column, LogicalType, Schema, TableRef};
 
+pub mod digest;
 pub mod mysql;
 pub mod path;
 pub mod postgres;
@@ -91,10 +96,12 @@ pub enum KeyRange {
     },
     /// Rows with NULL in at least one split column.
     Nulls,
+    /// The rows whose split columns have exactly these values.
+    Keys(Vec<Bound>),
 }
 
 /// What to read: the same for all shards of a run.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct ReadPlan {
     /// The source table.
     pub schema: Arc<Schema>,
@@ -233,6 +240,45 @@ pub trait Reader: Send + Sync {
         Ok(None)
     }
 
+    /// How the server orders the split columns.
+    async fn orderings(&self, plan: &ReadPlan) -> Result<Vec<Ordering>>;
+
+    /// A key's value, as [`Reader::read`] sent it in `format`, for a [`KeyRange::Keys`].
+    fn key_value(&self, column: &Column, cell: &[u8], format: WireFormat) -> BoundValue;
+
+    /// Whether the server prints the column in this way.
+    fn prints(&self, _column: &Column, _print: Print) -> bool {
+        false
+    }
+
+    /// The hash functions that the server has, best first.
+    async fn hash_functions(&self) -> Result<Vec<HashFunction>> {
+        Ok(Vec::new())
+    }
+
+    /// Counts and sums up the rows of a range, by so many buckets (a power of two). Empty buckets are
+    /// left out. `None` if the server can't hash one of the rows, which is too long. Called only if
+    /// [`Reader::prints`] every column.
+    async fn digest(
+        &self,
+        plan: &DigestPlan,
+        _range: &KeyRange,
+        _buckets: u32,
+    ) -> Result<Option<Vec<Digest>>> {
+        Err(Error::internal(format!("{} can't be hashed by its server", plan.schema().table)))
+    }
+
+    /// The hash of each row of some buckets of a range. Called only once [`Reader::digest`] has
+    /// hashed them all.
+    async fn hashes(
+        &self,
+        plan: &DigestPlan,
+        _range: &KeyRange,
+        _buckets: &Buckets,
+    ) -> Result<Vec<HashedRow>> {
+        Err(Error::internal(format!("{} can't be hashed by its server", plan.schema().table)))
+    }
+
     /// Streams a shard and ends it with `out.finish()`.
     async fn read(&self, plan: &ReadPlan, range: &KeyRange, out: BatchSender) -> Result<()>;
 }
@@ -273,9 +319,9 @@ pub trait Writer: Send + Sync {
     /// now created, or holds what this run has written.
     async fn choose_path(&self, plan: &WritePlan, is_free: bool) -> Result<ChosenPath>;
 
-    /// The server's processor cores, if known. More than a few writers for each of them only get
-    /// in each other's way.
-    fn cores(&self) -> Option<usize> {
+    /// Lanes that keep all of the server's processor cores busy, if known: more of them only get in
+    /// each other's way.
+    fn enough_lanes(&self) -> Option<usize> {
         None
     }
 
@@ -295,6 +341,17 @@ pub trait Writer: Send + Sync {
     /// Writes one shard in one transaction and returns after its COMMIT. Dropping the future
     /// rolls back.
     async fn write(&self, plan: &WritePlan, shard: u64, input: BatchReceiver) -> Result<Receipt>;
+
+    /// Deletes the rows with these values in the key ([`WritePlan::key`]), in one transaction that
+    /// commits only while `fence` is open, behind the lock of shard `shard`. Returns how many were
+    /// there.
+    async fn delete(
+        &self,
+        plan: &WritePlan,
+        shard: u64,
+        keys: &[Bound],
+        fence: &Fence,
+    ) -> Result<u64>;
 
     /// Ends what other processes have open in the database for these shards of these runs, and
     /// returns once it is rolled back or in. Called before shards of a lost worker are written

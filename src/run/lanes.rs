@@ -19,6 +19,7 @@ use crate::ledger::{Claim, Ledger, Role, Standing, StoredShards};
 use crate::plan::Plan;
 use crate::plugin::{KeyRange, Receipt};
 use crate::progress::Progress;
+use crate::room::Stay;
 use crate::submit::Submitter;
 
 /// A shard's number and range.
@@ -204,9 +205,7 @@ impl Lanes<'_> {
                     stay.leave();
                     continue;
                 }
-                let (reader, writer) = (route.reader.as_ref(), route.writer.as_ref());
-                let copying =
-                    copy::shard(reader, writer, &route.plan, (number, &range), &limits, stay);
+                let copying = shard(&route, (number, &range), &limits, stay);
                 // A lane that panicked must fail its run: nobody else would ever hear of it.
                 let receipt = AssertUnwindSafe(copying)
                     .catch_unwind()
@@ -218,6 +217,18 @@ impl Lanes<'_> {
                 }
             }
         });
+    }
+}
+
+async fn shard(
+    route: &Route,
+    shard: (u64, &KeyRange),
+    limits: &Limits,
+    stay: Arc<Stay>,
+) -> Result<Receipt> {
+    match &route.sync {
+        Some(sync) => sync.shard(route.way(), shard, limits, stay).await,
+        None => copy::shard(route.way(), shard, limits, stay).await,
     }
 }
 

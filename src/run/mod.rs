@@ -8,8 +8,9 @@ use std::time::{Duration, Instant};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
+use crate::compare::sync::Sync;
 use crate::config::{Settings, Side};
-use crate::copy::Limits;
+use crate::copy::{Limits, Way};
 use crate::error::{Context, Error, Kind, Result};
 use crate::event::Priority;
 use crate::ledger::{Claim, Ending, Ledger, Standing};
@@ -18,9 +19,10 @@ use crate::plugin::{self, Reader, Writer};
 use crate::progress::{Display, Progress, Reporter};
 use crate::room::Room;
 use crate::submit::Submitter;
-use crate::task::{Endpoint, Params, Retry, TaskMeta};
+use crate::task::{Endpoint, Mode, Params, Retry, TaskMeta};
 use crate::throttle::{Gate, Throttle};
 
+mod compared;
 mod ends;
 mod feed;
 mod lanes;
@@ -29,6 +31,8 @@ mod part;
 mod pressure;
 mod resume;
 
+pub use compared::Compared;
+use compared::cut_alike;
 pub use ends::Ahead;
 use lanes::Done;
 use lease::LeaseKeeper;
@@ -69,6 +73,8 @@ pub struct Summary {
     pub shards: u64,
     /// Time of this attempt.
     pub elapsed: Duration,
+    /// What a mode that compares has done.
+    pub compared: Option<Compared>,
     /// What the plan wants the operator to know.
     pub notes: Vec<String>,
     /// Shards that are in and that the ledger hears of with the run's end.
@@ -83,6 +89,8 @@ pub struct Route {
     pub writer: Arc<dyn Writer>,
     /// What is going to happen.
     pub plan: Plan,
+    /// Of the modes that compare both sides and write what differs.
+    pub sync: Option<Sync>,
     /// Which database is read.
     pub from_address: String,
     /// Which database is written.
@@ -122,6 +130,16 @@ impl Stage {
 }
 
 impl Route {
+    /// From where to where rows are copied.
+    pub fn way(&self) -> Way<'_> {
+        Way {
+            reader: self.reader.as_ref(),
+            read: &self.plan.read,
+            writer: self.writer.as_ref(),
+            write: &self.plan.write,
+        }
+    }
+
     fn fingerprint(&self) -> String {
         self.plan.fingerprint(&self.from_address, &self.to_address)
     }
@@ -156,9 +174,18 @@ impl Runner {
             same_file: same_database && source.path.is_some(),
             max_lanes,
         };
-        let plan = plan.plan(at.is_dry()).await?;
-        let is_shareable = source.path.is_none() && target.path.is_none();
-        Ok(Route { reader, writer, plan, from_address, to_address, is_shareable })
+        let mut plan = plan.plan(at.is_dry()).await?;
+        let has_file = source.path.is_some() || target.path.is_some();
+        let sync = if task.mode.compares() && !plan.creates_target {
+            let comparison = self.comparison(task, &reader, &plan, true).await?;
+            plan.read = Arc::new(cut_alike(&plan.read, &comparison));
+            Some(Sync::new(comparison, &plan.read))
+        } else {
+            None
+        };
+        // What only the target has is remembered by the process that deletes it.
+        let is_shareable = !has_file && task.mode != Mode::Mirror;
+        Ok(Route { reader, writer, plan, sync, from_address, to_address, is_shareable })
     }
 
     fn connection(
@@ -270,11 +297,19 @@ impl Runner {
         let route = Arc::new(route);
         let (_governor, gate) = Governor::start(claim, &route.writer, &progress).await;
         let work = self.work(claim, keeper, gate, (&route, &task), &progress);
+        let limits = work.limits.clone();
         let done = work.copy(stored).await?;
         drop(reporter);
         let Some(unnoted) = done else { return Ok(None) };
         let mut notes = route.plan.notes.clone();
-        let finishing = self.finish(&route, progress.rows(), held_rows).await;
+        let mut compared = None;
+        let finishing = async {
+            compared = self.settle_differences(&route, &task, &limits).await?;
+            let note = self.finish(&route, progress.rows(), held_rows).await?;
+            self.prove(&task, &route).await?;
+            Ok(note)
+        };
+        let finishing = finishing.await;
         if finishing.is_err() {
             self.ledger.complete_shards(claim, &unnoted).await?;
         }
@@ -286,6 +321,7 @@ impl Runner {
             rows: progress.rows(),
             bytes: progress.bytes(),
             shards: progress.shards_done(),
+            compared,
             notes,
             unnoted,
             ..Summary::default()

@@ -5,7 +5,7 @@ use super::{KEY_PATIENCE, Route, Runner, Stage, bounded};
 use crate::error::{Error, Result};
 use crate::ledger::{Claim, Halt, PlanNote, StoredShards};
 use crate::plugin::WriteMode;
-use crate::task::TaskMeta;
+use crate::task::{Mode, TaskMeta};
 
 impl Runner {
     /// The way from source to target, what earlier attempts have left, and whether the target held
@@ -27,7 +27,7 @@ impl Runner {
             let resuming = async {
                 match route.plan.lacks_key {
                     true => Ok(None),
-                    false => self.resume(claim, &route, explicit_insert).await,
+                    false => self.resume(claim, &route, task, explicit_insert).await,
                 }
             };
             let resumed = bounded(stall, "preparing the target", resuming).await?;
@@ -81,6 +81,7 @@ impl Runner {
         &self,
         claim: &Claim,
         route: &Route,
+        task: &TaskMeta,
         explicit_insert: bool,
     ) -> Result<Option<(StoredShards, bool)>> {
         let plan = &route.plan;
@@ -92,7 +93,9 @@ impl Runner {
         };
         self.expel(claim, route, &stored).await?;
         let changed = stored.plan_hash.as_ref().is_some_and(|before| *before != hash);
-        let restart = stored.last.is_some() && (changed || plan.creates_target);
+        // Nobody remembers what rows only the target had in the shards that are in.
+        let forgotten = task.mode == Mode::Mirror;
+        let restart = stored.last.is_some() && (changed || plan.creates_target || forgotten);
         if restart && plan.write.adds_key && !plan.creates_target {
             return Ok(None);
         }
@@ -104,7 +107,9 @@ impl Runner {
             .with_remedy("empty the target and submit the task again"));
         }
         if restart {
-            tracing::warn!(run = %claim.run_id, "the task changed since the last attempt: starting again");
+            let why =
+                if forgotten { "mode mirror" } else { "the task changed since the last attempt" };
+            tracing::warn!(run = %claim.run_id, "{why}: starting again");
             self.quiesce(claim, Halt::Now).await?;
             stored = StoredShards { participants: stored.participants, ..StoredShards::default() };
         }

@@ -39,7 +39,7 @@ async fn wrong_tasks_are_refused_by_goshift_and_by_submit_alike() {
         refused(&site.goshift(&["-id", id]), 2, parts);
         refused(&site.submit(&[id]), 2, parts);
     }
-    for mode in ["upside-down", "mirror"] {
+    for mode in ["upside-down", "cursor"] {
         refused(&site.goshift(&["-id", "4", "-mode", mode]), 2, &[mode]);
         refused(&site.submit(&["4", "--mode", mode]), 2, &[mode]);
     }

@@ -5,6 +5,7 @@
 mod bad_input;
 mod broker_loss;
 mod closed_loop;
+mod compare;
 mod inside;
 mod keys;
 mod large_rows;

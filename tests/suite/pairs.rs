@@ -23,7 +23,11 @@ struct Target {
 impl Target {
     /// Runs the task and compares.
     async fn copy(&self, site: &Site, expected: &[String], step: &str) {
-        let output = site.goshift(&["-id", &self.task.to_string()]);
+        self.run(site, "init", expected, step).await;
+    }
+
+    async fn run(&self, site: &Site, mode: &str, expected: &[String], step: &str) {
+        let output = site.goshift(&["-id", &self.task.to_string(), "--mode", mode]);
         let what = format!("{} in {}, {step}", self.table, self.engine);
         assert!(output.status.success(), "{what}: {}", text(&output));
         let target = rows(site, self.engine, &self.table, &data::columns()).await;
@@ -49,7 +53,7 @@ async fn copies_all_rows(site: &Site, source: &'static str) {
     let expected = rows(site, source, "source", &data::columns()).await;
     assert_eq!(expected.len(), data::ROWS as usize + data::ADDED as usize);
     for target in &targets {
-        target.copy(site, &expected, "after changes").await;
+        target.run(site, "diff", &expected, "after changes").await;
     }
 }
 

@@ -11,6 +11,13 @@ Examples:
   goshift runs --task 5 --json            one object a line
 
 ROWS/S is what a run has done between two looks with --watch, else since its start.";
+const VERIFY: &str = "\
+Examples:
+  goshift verify -id 5                    0 if both sides are equal, else 1 and the rows that differ
+  goshift verify -id 5 --repair           writes those rows; what only the target has stays
+  goshift verify -id 5 --json
+
+Rows are compared by the target's key, where both servers can by sums of hashes that they compute.";
 const RUN: &str = "\
 Examples:
   goshift run 3f9a1c                      by the end of its id; the beginning will do too
@@ -54,10 +61,8 @@ pub(super) enum Command {
         task: Option<String>,
     },
     /// Compare source and target, every column of every row
-    Verify {
-        /// Task number
-        task: Option<String>,
-    },
+    #[command(after_help = VERIFY)]
+    Verify(Verify),
     /// List the tasks
     Tasks,
     /// List runs: what runs now first, then what waits, then what is over
@@ -111,6 +116,19 @@ pub(super) enum Command {
         /// The shell
         shell: clap_complete::Shell,
     },
+}
+
+/// What to compare.
+#[derive(Debug, Args)]
+pub(super) struct Verify {
+    /// Task number
+    pub task: Option<String>,
+    /// Name at most this many rows that differ
+    #[arg(long, value_name = "K", default_value_t = 20)]
+    pub limit: usize,
+    /// Write the rows that are missing or different, then compare again
+    #[arg(long)]
+    pub repair: bool,
 }
 
 /// Which runs.

@@ -9,7 +9,7 @@ use super::{Call, limits};
 use crate::cli::find;
 use crate::cli::show::{self, Table, people};
 use crate::config::Side;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::ledger::{Ledger, State};
 use crate::plugin::path::WritePath;
 use crate::plugin::{self, WriteMode};
@@ -19,7 +19,6 @@ use crate::room::Room;
 use crate::run::{Ahead, Route, Runner, Stage};
 use crate::submit::{self, Submitter};
 use crate::task::TaskMeta;
-use crate::verify;
 
 /// Creates the tables.
 pub(super) async fn init_db(call: &Call) -> Result<ExitCode> {
@@ -75,7 +74,11 @@ pub(super) async fn check(call: &Call) -> Result<ExitCode> {
 }
 
 /// A task, checked, and both its ends connected; nothing is created.
-async fn route(call: &Call, ledger: &Ledger, task_id: i64) -> Result<(TaskMeta, Route)> {
+pub(super) async fn route(
+    call: &Call,
+    ledger: &Ledger,
+    task_id: i64,
+) -> Result<(TaskMeta, Runner, Route)> {
     let task = ledger.task(task_id).await?;
     let task = task.checked(&serde_json::Map::new(), call.mode.as_deref())?;
     let runner = Runner {
@@ -89,13 +92,14 @@ async fn route(call: &Call, ledger: &Ledger, task_id: i64) -> Result<(TaskMeta, 
         room: Room::new(call.settings.worker.row_memory),
     };
     let route = Box::pin(runner.route(&task, Stage::Look)).await;
-    Ok((task, route.map_err(|error| error.context(format!("task {task_id}")))?))
+    let route = route.map_err(|error| error.context(format!("task {task_id}")))?;
+    Ok((task, runner, route))
 }
 
 /// Shows what a run would do.
 pub(super) async fn plan(call: &Call, task_id: i64) -> Result<ExitCode> {
     let ledger = call.ledger().await?;
-    let (task, route) = Box::pin(route(call, &ledger, task_id)).await?;
+    let (task, _, route) = Box::pin(route(call, &ledger, task_id)).await?;
     let (read, write) = (&route.plan.read, &route.plan.write);
     let how = match write.mode {
         WriteMode::Insert if write.adds_key => {
@@ -157,46 +161,6 @@ pub(super) async fn plan(call: &Call, task_id: i64) -> Result<ExitCode> {
     }
     show::table(&table)?;
     Ok(ExitCode::SUCCESS)
-}
-
-/// Compares both sides.
-pub(super) async fn verify(call: &Call, task_id: i64) -> Result<ExitCode> {
-    let ledger = call.ledger().await?;
-    let (task, route) = Box::pin(route(call, &ledger, task_id)).await?;
-    if route.plan.creates_target {
-        return Err(Error::permanent(format!(
-            "task {task_id}: there is no target table {}",
-            task.to.table
-        ))
-        .with_remedy(format!("copy it first: `goshift -id {task_id}`")));
-    }
-    let buffer = call.settings.worker.lane_buffer;
-    let outcome = Box::pin(verify::compare(call.settings.as_ref(), &task, &route, buffer)).await?;
-    if call.json {
-        show::line(
-            &json!({"task_id": task_id, "equal": outcome.equal(), "source_rows": outcome.source.rows,
-                "target_rows": outcome.target.rows, "source_checksum": outcome.source.hex(),
-                "target_checksum": outcome.target.hex()})
-            .to_string(),
-        )?;
-    } else {
-        let verdict = if outcome.equal() { "equal" } else { "DIFFERENT" };
-        show::line(&format!("task {task_id}: {verdict}"))?;
-        for (side, sum) in [("source", outcome.source), ("target", outcome.target)] {
-            show::line(&format!(
-                "  {side}  {} rows  checksum {}",
-                people::count(sum.rows as i64),
-                sum.hex()
-            ))?;
-        }
-        if !outcome.equal() {
-            show::line(&format!(
-                "  → copy it again with `goshift -id {task_id}`, or look for rows \
-                 that only the target has"
-            ))?;
-        }
-    }
-    Ok(ExitCode::from(u8::from(!outcome.equal())))
 }
 
 /// Lists tasks.

@@ -13,7 +13,7 @@ use crate::error::{Error, Result};
 use crate::ledger::{Claim, ClaimOutcome, Ledger, NewRun, Submitted};
 use crate::progress::Display;
 use crate::room::Room;
-use crate::run::{Ahead, Runner, Summary};
+use crate::run::{Ahead, Compared, Runner, Summary};
 use crate::shutdown::Shutdown;
 use crate::submit::Submitter;
 use crate::task::Mode;
@@ -54,15 +54,28 @@ pub(super) async fn sync(call: &Call, task_id: i64) -> Result<ExitCode> {
 fn say(call: &Call, claim: &Claim, summary: &Summary) -> Result<()> {
     let seconds = summary.elapsed.as_secs_f64();
     if call.json {
-        return show::line(
-            &json!({"event": "succeeded", "task_id": claim.task_id, "run_id": claim.run_id,
-                "rows": summary.rows, "bytes": summary.bytes, "shards": summary.shards,
-                "seconds": (seconds * 1000.0).round() / 1000.0, "notes": summary.notes})
-            .to_string(),
-        );
+        let mut event = json!({"event": "succeeded", "task_id": claim.task_id,
+            "run_id": claim.run_id, "rows": summary.rows, "bytes": summary.bytes,
+            "shards": summary.shards, "seconds": (seconds * 1000.0).round() / 1000.0,
+            "notes": summary.notes});
+        if let Some(Compared { written, deleted, kept }) = summary.compared {
+            event["written"] = written.into();
+            event["deleted"] = deleted.into();
+            event["only_in_target"] = kept.into();
+        }
+        return show::line(&event.to_string());
     }
+    let done = match summary.compared {
+        None => String::new(),
+        Some(Compared { written, deleted, kept }) => {
+            let counts = [(written, "written"), (deleted, "deleted"), (kept, "only in the target")];
+            let counts = counts.into_iter().filter(|&(rows, what)| rows > 0 || what == "written");
+            let counts = counts.map(|(rows, what)| format!("{} {what}", HumanCount(rows)));
+            format!(" compared, {},", counts.collect::<Vec<_>>().join(", "))
+        }
+    };
     show::line(&format!(
-        "task {}: {} rows in {seconds:.2} s ({} rows/s), {} shards, run {}",
+        "task {}: {} rows{done} in {seconds:.2} s ({} rows/s), {} shards, run {}",
         claim.task_id,
         HumanCount(summary.rows),
         HumanCount((summary.rows as f64 / seconds.max(0.001)) as u64),
@@ -109,11 +122,7 @@ async fn claim(call: &Call, ledger: &Ledger, task_id: i64, mode: &str) -> Result
         run_id: None,
         task_id,
         mode: mode.to_owned(),
-        params: call
-            .participants
-            .map(|participants| ("participants".to_owned(), participants.into()))
-            .into_iter()
-            .collect(),
+        params: call.overrides.clone(),
         priority: crate::event::Priority::High,
         delay_ms: 0,
         dedup_key: None,

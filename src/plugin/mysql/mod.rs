@@ -16,6 +16,7 @@ use crate::error::Result;
 mod connect;
 mod create;
 mod describe;
+mod digest;
 mod encode;
 mod failure;
 #[cfg(feature = "bench")]

@@ -10,10 +10,13 @@ use sqlx::{AssertSqlSafe, Executor, Row};
 
 use super::connect::Database;
 use super::jump::{self, Jump, Jumps};
-use super::{describe, inside, sql};
+use super::{describe, digest, inside, sql};
 use crate::batch::{Batch, BatchSender, Payload, WireFormat};
 use crate::config::connection::ConnectionConfig;
 use crate::error::{Error, Result};
+use crate::plugin::digest::{
+    Buckets, Digest, DigestPlan, HashFunction, HashedRow, Ordering, Print,
+};
 use crate::plugin::{Bound, BoundValue, ColumnPair, Inside, KeyRange, ReadPlan, Reader};
 use crate::schema::{Column, LogicalType, Schema, TableRef};
 
@@ -104,6 +107,40 @@ impl Reader for MysqlReader {
             Ok(sql::key_value(column, printed))
         });
         Ok(Some(Bound(values.collect::<Result<_>>()?)))
+    }
+
+    async fn orderings(&self, plan: &ReadPlan) -> Result<Vec<Ordering>> {
+        Ok(plan.split_columns().map(digest::ordering).collect())
+    }
+
+    fn key_value(&self, column: &Column, cell: &[u8], _format: WireFormat) -> BoundValue {
+        digest::key_value(column, cell)
+    }
+
+    fn prints(&self, column: &Column, print: Print) -> bool {
+        digest::prints(column, print)
+    }
+
+    async fn hash_functions(&self) -> Result<Vec<HashFunction>> {
+        Ok(vec![HashFunction::Sha256])
+    }
+
+    async fn digest(
+        &self,
+        plan: &DigestPlan,
+        range: &KeyRange,
+        buckets: u32,
+    ) -> Result<Option<Vec<Digest>>> {
+        digest::digest(&self.db, plan, range, buckets).await
+    }
+
+    async fn hashes(
+        &self,
+        plan: &DigestPlan,
+        range: &KeyRange,
+        buckets: &Buckets,
+    ) -> Result<Vec<HashedRow>> {
+        digest::hashes(&self.db, plan, range, buckets).await
     }
 
     async fn read(&self, plan: &ReadPlan, range: &KeyRange, mut out: BatchSender) -> Result<()> {

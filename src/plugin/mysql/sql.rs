@@ -138,6 +138,10 @@ pub(super) fn range(plan: &ReadPlan, range: &KeyRange) -> String {
             let nullable = plan.split_columns().filter(|c| c.nullable);
             conditions.extend(nullable.map(|c| format!("{} IS NOT NULL", name(&c.name))));
         }
+        KeyRange::Keys(keys) => {
+            let names: Vec<_> = plan.split_columns().map(|c| name(&c.name)).collect();
+            conditions.push(among(&names, keys));
+        }
     }
     if let Some(filter) = &plan.filter {
         // The line break ends a comment that the task's condition may end with.
@@ -147,6 +151,22 @@ pub(super) fn range(plan: &ReadPlan, range: &KeyRange) -> String {
         return String::new();
     }
     format!(" WHERE {}", conditions.join(" AND "))
+}
+
+/// The columns have one of these rows of values.
+pub(super) fn among(names: &[String], keys: &[Bound]) -> String {
+    if keys.is_empty() {
+        return "FALSE".to_owned();
+    }
+    let row = |key: &Bound| {
+        let values: Vec<_> = key.0.iter().map(bound_value).collect();
+        if values.len() == 1 { values.concat() } else { format!("({})", values.join(", ")) }
+    };
+    let rows: Vec<_> = keys.iter().map(row).collect();
+    match names {
+        [only] => format!("{only} IN ({})", rows.join(", ")),
+        _ => format!("({}) IN ({})", names.join(", "), rows.join(", ")),
+    }
 }
 
 fn leading(plan: &ReadPlan, bound: &Bound, operator: &str) -> String {

@@ -113,7 +113,8 @@ async fn upsert(
     Ok(receipt)
 }
 
-fn begin(plan: &WritePlan, shard: u64) -> String {
+/// Begins a shard's transaction, behind its lock.
+pub(super) fn begin(plan: &WritePlan, shard: u64) -> String {
     format!("{BEGIN}; {}", lock::take(plan.run_id, shard))
 }
 

@@ -17,6 +17,7 @@ mod connect;
 mod create;
 mod decode;
 mod describe;
+mod digest;
 mod encode;
 mod error;
 #[cfg(feature = "bench")]

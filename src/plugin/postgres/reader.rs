@@ -10,9 +10,12 @@ use futures::stream::BoxStream;
 use super::connect::Db;
 use super::decode::Decoder;
 use super::describe::get;
-use super::sql;
+use super::{digest, sql};
 use crate::batch::{BATCH_BYTES, BatchSender, Payload, WireFormat};
 use crate::error::{Context, Error, Result};
+use crate::plugin::digest::{
+    Buckets, Digest, DigestPlan, HashFunction, HashedRow, Ordering, Print,
+};
 use crate::plugin::{Bound, BoundValue, ColumnPair, KeyRange, ReadPlan, Reader};
 use crate::schema::{Column, LogicalType, Schema, TableRef};
 
@@ -64,6 +67,41 @@ impl Reader for PgReader {
         let Some(row) = rows.first() else { return Ok(None) };
         let values = (0..plan.split.len()).map(|i| get(row, i).map(BoundValue::Text));
         values.collect::<Result<_>>().map(|values| Some(Bound(values)))
+    }
+
+    async fn orderings(&self, plan: &ReadPlan) -> Result<Vec<Ordering>> {
+        digest::orderings(&self.db, plan).await
+    }
+
+    fn key_value(&self, column: &Column, cell: &[u8], _format: WireFormat) -> BoundValue {
+        digest::key_value(column, cell)
+    }
+
+    fn prints(&self, _column: &Column, _print: Print) -> bool {
+        true
+    }
+
+    async fn hash_functions(&self) -> Result<Vec<HashFunction>> {
+        digest::hash_functions(&self.db).await
+    }
+
+    async fn digest(
+        &self,
+        plan: &DigestPlan,
+        range: &KeyRange,
+        buckets: u32,
+    ) -> Result<Option<Vec<Digest>>> {
+        let digests = digest::digest(&self.db, plan, range, buckets).await;
+        digests.map(Some).map_err(|e| self.db.explain(e))
+    }
+
+    async fn hashes(
+        &self,
+        plan: &DigestPlan,
+        range: &KeyRange,
+        buckets: &Buckets,
+    ) -> Result<Vec<HashedRow>> {
+        digest::hashes(&self.db, plan, range, buckets).await.map_err(|e| self.db.explain(e))
     }
 
     async fn read(&self, plan: &ReadPlan, range: &KeyRange, mut out: BatchSender) -> Result<()> {

@@ -50,6 +50,9 @@ pub(super) fn shard_condition(plan: &ReadPlan, range: &KeyRange) -> String {
                 plan.split_columns().map(|c| format!("{} IS NULL", ident(&c.name))).collect();
             conditions.push(format!("({})", any.join(" OR ")));
         }
+        KeyRange::Keys(keys) => {
+            conditions.push(among(&plan.split_columns().collect::<Vec<_>>(), keys))
+        }
     }
     // The line break ends a comment that the task's condition may end with.
     conditions.extend(plan.filter.as_ref().map(|filter| format!("({filter}\n)")));
@@ -95,6 +98,20 @@ fn compare(plan: &ReadPlan, operator: &str, bound: &Bound) -> String {
         ([column], [value]) => format!("{column} {operator} {value}"),
         _ => format!("({}) {operator} ({})", columns.join(", "), values.join(", ")),
     }
+}
+
+/// The columns have one of these rows of values. As a list of rows the planner knows how many there
+/// are, and goes by the index.
+pub(super) fn among(columns: &[&Column], keys: &[Bound]) -> String {
+    if keys.is_empty() {
+        return "false".to_owned();
+    }
+    let rows = keys.iter().map(|key| {
+        let values: Vec<_> = columns.iter().copied().zip(&key.0).map(value_as).collect();
+        format!("({})", values.join(", "))
+    });
+    let rows = rows.collect::<Vec<_>>().join(", ");
+    format!("({}) IN (VALUES {rows})", names(columns.iter().copied()))
 }
 
 /// A literal of the column's own type, so that the column's collation decides.

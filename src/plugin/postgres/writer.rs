@@ -7,13 +7,17 @@ use uuid::Uuid;
 
 use super::connect::{Db, Lane};
 use super::describe::get;
-use super::load::{marker_table, write_shard};
+use super::load::{begin, marker_table, write_shard};
 use super::{create, key, lock, pressure, sql};
 use crate::batch::{BatchReceiver, WireFormat};
 use crate::error::{Context, Error, Result};
+use crate::fence::Fence;
 use crate::plugin::path::{ChosenPath, WritePath};
-use crate::plugin::{ColumnPair, NewTable, Receipt, WriteMode, WritePlan, Writer};
+use crate::plugin::{Bound, ColumnPair, NewTable, Receipt, WriteMode, WritePlan, Writer};
 use crate::schema::{Schema, TableRef};
+
+/// While one lane commits, another should copy.
+const FEW_LANES: usize = 2;
 
 /// Writes one database.
 pub(super) struct PgWriter {
@@ -49,8 +53,10 @@ impl Writer for PgWriter {
         key::add(&self.db, table).await
     }
 
-    fn cores(&self) -> Option<usize> {
-        self.db.config().cores()
+    /// A COPY keeps a core busy. Measured (TPC-H orders, 2 cores): with 4 lanes it took 8 % longer than
+    /// with 2.
+    fn enough_lanes(&self) -> Option<usize> {
+        self.db.config().cores().map(|cores| cores.max(FEW_LANES))
     }
 
     async fn choose_path(&self, plan: &WritePlan, is_free: bool) -> Result<ChosenPath> {
@@ -108,6 +114,27 @@ impl Writer for PgWriter {
             .await
             .context(|| format!("writing table {}", plan.schema.table))
             .map_err(|error| self.db.explain(error))
+    }
+
+    async fn delete(
+        &self,
+        plan: &WritePlan,
+        shard: u64,
+        keys: &[Bound],
+        fence: &Fence,
+    ) -> Result<u64> {
+        let columns: Vec<_> =
+            plan.key.iter().map(|&k| &plan.schema.columns[plan.columns[k].target]).collect();
+        let table = &plan.schema.table;
+        let delete =
+            format!("DELETE FROM {} WHERE {}", sql::table(table), sql::among(&columns, keys));
+        let mut lane = self.db.lane().await?;
+        lane.execute(begin(plan, shard)).await?;
+        let deleted = lane.execute(delete).await.context(|| format!("deleting from {table}"))?;
+        fence.check()?;
+        lane.execute("COMMIT".to_owned()).await?;
+        lane.release();
+        Ok(deleted)
     }
 
     fn has_bounds(&self) -> bool {

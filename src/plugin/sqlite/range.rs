@@ -79,6 +79,8 @@ pub(super) struct Range {
     /// The exclusive lower bound, in the split columns.
     pub(super) after: Option<Position>,
     to: Option<Position>,
+    /// The only values of the split columns, if they are given one by one.
+    keys: Option<Vec<Position>>,
     /// Conditions without parameters.
     fixed: Vec<String>,
     /// The split columns, quoted.
@@ -94,13 +96,17 @@ impl Range {
         let split: Vec<_> = plan.split_columns().map(|c| sql::quote(&c.name)).collect();
         let nullable = plan.split_columns().zip(&split).filter(|(column, _)| column.nullable);
         let mut fixed = Vec::new();
-        let (mut after, mut to) = (None, None);
+        let (mut after, mut to, mut keys) = (None, None, None);
         match range {
             KeyRange::All => {}
             KeyRange::Between { after: low, to: high } => {
                 fixed.extend(nullable.map(|(_, name)| format!("{name} IS NOT NULL")));
                 after = low.as_ref().map(|bound| position(bound, split.len())).transpose()?;
                 to = high.as_ref().map(|bound| position(bound, split.len())).transpose()?;
+            }
+            KeyRange::Keys(given) => {
+                let given = given.iter().map(|key| position(key, split.len()));
+                keys = Some(given.collect::<Result<_>>()?);
             }
             KeyRange::Nulls => {
                 let any: Vec<_> = nullable.map(|(_, name)| format!("{name} IS NULL")).collect();
@@ -109,7 +115,7 @@ impl Range {
         }
         // The line break ends a comment in the filter.
         fixed.extend(plan.filter.as_ref().map(|filter| format!("{filter}\n")));
-        Ok(Self { after, to, fixed, split })
+        Ok(Self { after, to, keys, fixed, split })
     }
 
     /// `WHERE` for the rows after `position` in the order of `columns`, or from the shard's start.
@@ -123,6 +129,7 @@ impl Range {
         if self.to.is_some() {
             terms.push(compare(&self.split, "<="));
         }
+        terms.extend(self.keys.as_ref().map(|keys| among(&self.split, keys)));
         terms.extend(self.fixed.iter().map(|term| format!("({term})")));
         if terms.is_empty() { String::new() } else { format!(" WHERE {}", terms.join(" AND ")) }
     }
@@ -132,7 +139,8 @@ impl Range {
         &'a self,
         position: Option<&'a Position>,
     ) -> impl Iterator<Item = &'a Param> {
-        position.or(self.after.as_ref()).into_iter().chain(&self.to).flatten()
+        let keys = self.keys.iter().flatten();
+        position.or(self.after.as_ref()).into_iter().chain(&self.to).chain(keys).flatten()
     }
 }
 
@@ -141,7 +149,16 @@ fn compare(columns: &[String], operator: &str) -> String {
     format!("({}) {operator} ({holders})", columns.join(", "))
 }
 
-fn position(bound: &Bound, columns: usize) -> Result<Position> {
+/// The columns have one of these rows of values.
+pub(super) fn among(columns: &[String], keys: &[Position]) -> String {
+    if keys.is_empty() {
+        return "0".to_owned();
+    }
+    let row = format!("({})", vec!["?"; columns.len()].join(", "));
+    format!("({}) IN (VALUES {})", columns.join(", "), vec![row; keys.len()].join(", "))
+}
+
+pub(super) fn position(bound: &Bound, columns: usize) -> Result<Position> {
     let position: Option<Position> = bound.0.iter().map(Param::from_bound).collect();
     position.filter(|position| position.len() == columns).ok_or_else(|| {
         Error::internal(format!("the bound {bound:?} doesn't fit {columns} split columns"))

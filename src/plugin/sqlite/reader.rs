@@ -10,12 +10,13 @@ use super::connect::{Pool, Session};
 use super::describe::describe;
 use super::range::{Param, Range};
 use super::scan::Scan;
-use super::{sql, types};
+use super::{cells, sql, types};
 use crate::batch::{BatchSender, WireFormat};
 use crate::config::connection::ConnectionConfig;
 use crate::error::{Error, Result};
-use crate::plugin::{Bound, ColumnPair, KeyRange, ReadPlan, Reader};
-use crate::schema::{Schema, TableRef};
+use crate::plugin::digest::Ordering;
+use crate::plugin::{Bound, BoundValue, ColumnPair, KeyRange, ReadPlan, Reader};
+use crate::schema::{Column, LogicalType, Schema, TableRef};
 
 /// A file that is read.
 pub(super) struct SqliteReader {
@@ -51,12 +52,39 @@ impl Reader for SqliteReader {
         after: Option<&Bound>,
         rows: u64,
     ) -> Result<Option<Bound>> {
-        let (plan, after) = (copy(plan), after.cloned());
+        let (plan, after) = (plan.clone(), after.cloned());
         self.pool.run(move |session| cut(session, &plan, after, rows)).await
     }
 
+    /// A column may hold anything: only a rowid's alias is sure to hold numbers. Between two files
+    /// the same declaration and collation order alike.
+    async fn orderings(&self, plan: &ReadPlan) -> Result<Vec<Ordering>> {
+        let ordering = |column: &Column| match column.auto_increment {
+            true => Ordering::Number,
+            false => {
+                let collation = column.collation.as_deref().unwrap_or_default();
+                Ordering::Named(format!("SQLite {} {collation}", column.native))
+            }
+        };
+        Ok(plan.split_columns().map(ordering).collect())
+    }
+
+    fn key_value(&self, column: &Column, cell: &[u8], format: WireFormat) -> BoundValue {
+        let param = match format {
+            WireFormat::SqliteValues => cells::tagged(cell).and_then(Param::of),
+            _ => None,
+        };
+        let text = || String::from_utf8_lossy(cell).into_owned();
+        // As text the column's affinity makes of it what it has made of the stored value.
+        param.and_then(Param::into_bound).unwrap_or_else(|| match column.logical {
+            LogicalType::Int(_) => BoundValue::Number(text()),
+            LogicalType::Bytes(_) | LogicalType::Geometry => BoundValue::Hex(cells::hex(cell)),
+            _ => BoundValue::Text(text()),
+        })
+    }
+
     async fn read(&self, plan: &ReadPlan, range: &KeyRange, out: BatchSender) -> Result<()> {
-        let (plan, range) = (copy(plan), range.clone());
+        let (plan, range) = (plan.clone(), range.clone());
         self.pool.run(move |session| Scan::new(session, &plan, &range)?.run(out)).await
     }
 }
@@ -72,18 +100,6 @@ pub(super) fn formats(pairs: &[ColumnPair<'_>]) -> Vec<WireFormat> {
         vec![WireFormat::SqliteValues, WireFormat::Canonical]
     } else {
         vec![WireFormat::Canonical]
-    }
-}
-
-/// A plan for another thread.
-fn copy(plan: &ReadPlan) -> ReadPlan {
-    ReadPlan {
-        schema: Arc::clone(&plan.schema),
-        columns: plan.columns.clone(),
-        split: plan.split.clone(),
-        filter: plan.filter.clone(),
-        shard_rows: plan.shard_rows,
-        format: plan.format,
     }
 }
 

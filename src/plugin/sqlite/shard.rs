@@ -121,7 +121,8 @@ impl Shard<'_> {
     }
 }
 
-fn begin(connection: &Connection, spill: bool) -> rusqlite::Result<Transaction<'_>> {
+/// Begins a transaction that writes.
+pub(super) fn begin(connection: &Connection, spill: bool) -> rusqlite::Result<Transaction<'_>> {
     let spill = if spill { "PRAGMA cache_spill = ON" } else { "PRAGMA cache_spill = OFF" };
     connection.execute_batch(spill)?;
     Transaction::new_unchecked(connection, TransactionBehavior::Immediate)

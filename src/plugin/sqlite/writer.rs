@@ -13,12 +13,13 @@ use super::bind;
 use super::connect::{File, Session, blocking, on_thread};
 use super::describe::describe;
 use super::shard::{Shard, count, rows};
-use super::{reader, sql};
+use super::{range, reader, shard, sql};
 use crate::batch::{BatchReceiver, WireFormat};
 use crate::config::connection::ConnectionConfig;
 use crate::error::Result;
+use crate::fence::Fence;
 use crate::plugin::path::{ChosenPath, WritePath};
-use crate::plugin::{ColumnPair, NewTable, Receipt, WriteMode, WritePlan, Writer};
+use crate::plugin::{Bound, ColumnPair, NewTable, Receipt, WriteMode, WritePlan, Writer};
 use crate::schema::{Schema, TableRef};
 
 /// A file that is written.
@@ -148,6 +149,38 @@ impl Writer for SqliteWriter {
             }
         }
         Ok(receipt)
+    }
+
+    async fn delete(
+        &self,
+        plan: &WritePlan,
+        _shard: u64,
+        keys: &[Bound],
+        fence: &Fence,
+    ) -> Result<u64> {
+        let columns: Vec<_> = plan
+            .key
+            .iter()
+            .map(|&k| sql::quote(&plan.schema.columns[plan.columns[k].target].name))
+            .collect();
+        let keys = keys.iter().map(|key| range::position(key, columns.len()));
+        let keys: Vec<_> = keys.collect::<Result<_>>()?;
+        let statement = format!(
+            "DELETE FROM {} WHERE {}",
+            sql::table(&plan.schema.table),
+            range::among(&columns, &keys)
+        );
+        let fence = fence.clone();
+        self.take_turn(move |session| {
+            let error = |e| session.error(e);
+            let transaction = shard::begin(session.connection, true).map_err(error)?;
+            let values = rusqlite::params_from_iter(keys.iter().flatten());
+            let deleted = transaction.execute(&statement, values).map_err(error)?;
+            fence.check()?;
+            transaction.commit().map_err(error)?;
+            Ok(deleted as u64)
+        })
+        .await
     }
 
     // SQLite itself moves AUTOINCREMENT counters past explicit values.

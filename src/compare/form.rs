@@ -1,136 +1,22 @@
-//! Compares both sides of a task: every column of every row, across engines.
-//!
-//! Both tables are streamed as canonical text; each row is hashed in a form that does not depend
-//! on the engine, and the hashes are added up, so that order does not matter and nothing is held
-//! in memory.
-
-use std::sync::Arc;
+//! The engine-independent form in which cells are compared when both sides are streamed.
 
 use serde_json::Value;
 
-use crate::batch::{self, Batch, BatchReceiver, Payload, WireFormat};
+use crate::batch::Batch;
 use crate::checksum::checksum;
-use crate::config::{Settings, Side};
-use crate::error::{Error, Result};
 use crate::plan::check::bool_digit;
-use crate::plugin::{self, KeyRange, ReadPlan, Reader, WriteColumn};
-use crate::run::Route;
-use crate::schema::{Column, LogicalType};
-use crate::task::TaskMeta;
+use crate::schema::LogicalType;
 
-/// Rows and checksum of one side.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Sum {
-    /// Rows.
-    pub rows: u64,
-    /// Sum of the rows' hashes.
-    pub hash: u128,
-}
-
-impl Sum {
-    /// The checksum in hexadecimal digits.
-    pub fn hex(&self) -> String {
-        format!("{:032x}", self.hash)
-    }
-}
-
-/// Both sides.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Outcome {
-    /// What was read from the source.
-    pub source: Sum,
-    /// What was read from the target.
-    pub target: Sum,
-}
-
-impl Outcome {
-    /// Whether both sides hold the same rows.
-    pub fn equal(&self) -> bool {
-        self.source == self.target
-    }
-}
-
-/// Streams both sides at once and sums them up.
-///
-/// # Errors
-/// What either side's reader meets.
-pub async fn compare(
-    settings: &Settings,
-    task: &TaskMeta,
-    route: &Route,
-    buffer: usize,
-) -> Result<Outcome> {
-    let (read, write) = (&route.plan.read, &route.plan.write);
-    let engine = plugin::find(&task.to.db_type)?;
-    let config =
-        settings.connection(Side::To, engine.names(), task.to.app.trim(), task.to.db.trim())?;
-    let target_reader = engine.reader(&config, 1).await?;
-    // Where values of any type may stand in any column, they are compared with their types.
-    let format = match read.format {
-        WireFormat::SqliteValues => WireFormat::SqliteValues,
-        WireFormat::Canonical | WireFormat::PostgresBinary | WireFormat::ServerSide => {
-            WireFormat::Canonical
-        }
-    };
-    let form = |(from, column): (&Column, &WriteColumn)| match format {
-        WireFormat::SqliteValues => Form::Plain,
-        _ => Form::choose(&from.logical, &write.schema.columns[column.target].logical),
-    };
-    let forms: Arc<[Form]> = read.read_columns().zip(&write.columns).map(form).collect();
-    let source = ReadPlan {
-        schema: Arc::clone(&read.schema),
-        columns: read.columns.clone(),
-        split: Vec::new(),
-        filter: read.filter.clone(),
-        shard_rows: read.shard_rows,
-        format,
-    };
-    let target = ReadPlan {
-        schema: Arc::clone(&write.schema),
-        columns: write.columns.iter().map(|column| column.target).collect(),
-        split: Vec::new(),
-        filter: None,
-        shard_rows: read.shard_rows,
-        format,
-    };
-    let (source, target) = tokio::try_join!(
-        side(Arc::clone(&route.reader), source, Arc::clone(&forms), buffer),
-        side(target_reader, target, forms, buffer)
-    )?;
-    Ok(Outcome { source, target })
-}
-
-async fn side(
-    reader: Arc<dyn Reader>,
-    plan: ReadPlan,
-    forms: Arc<[Form]>,
-    buffer: usize,
-) -> Result<Sum> {
-    let (sender, receiver) = batch::channel(buffer);
-    // Hashing on a task of its own, so that both cores work.
-    let hashing = tokio::spawn(sum_up(receiver, forms));
-    reader.read(&plan, &KeyRange::All, sender).await?;
-    hashing.await.map_err(|error| Error::internal("hashing stopped").caused_by(error))?
-}
-
-async fn sum_up(mut receiver: BatchReceiver, forms: Arc<[Form]>) -> Result<Sum> {
-    let mut sum = Sum::default();
-    let mut scratch = Vec::new();
-    while let Some(payload) = receiver.next().await? {
-        let Payload::Rows(batch) = payload else {
-            return Err(Error::internal("a reader sent a format that was not asked for"));
-        };
-        for row in 0..batch.rows() {
-            sum.hash = sum.hash.wrapping_add(hash_row(&batch, row, &forms, &mut scratch));
-        }
-        sum.rows += batch.rows() as u64;
-    }
-    Ok(sum)
-}
-
-fn hash_row(batch: &Batch, row: usize, forms: &[Form], scratch: &mut Vec<u8>) -> u128 {
+/// The hash of the cells from column `first` on.
+pub(super) fn hash_row(
+    batch: &Batch,
+    row: usize,
+    first: usize,
+    forms: &[Form],
+    scratch: &mut Vec<u8>,
+) -> u128 {
     scratch.clear();
-    for (cell, form) in batch.row(row).zip(forms) {
+    for (cell, form) in batch.row(row).skip(first).zip(forms) {
         match cell {
             None => scratch.push(0),
             Some(cell) => {
@@ -146,9 +32,9 @@ fn hash_row(batch: &Batch, row: usize, forms: &[Form], scratch: &mut Vec<u8>) ->
     checksum(scratch)
 }
 
-/// The engine-independent form in which a column is compared.
+/// The form of one column.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Form {
+pub(super) enum Form {
     Plain,
     Bool,
     Number,
@@ -160,7 +46,8 @@ enum Form {
 }
 
 impl Form {
-    fn choose(from: &LogicalType, to: &LogicalType) -> Self {
+    /// By the types of both sides.
+    pub(super) fn choose(from: &LogicalType, to: &LogicalType) -> Self {
         use LogicalType as T;
         match (from, to) {
             (T::Bool, _) | (_, T::Bool) => Form::Bool,
@@ -175,7 +62,8 @@ impl Form {
         }
     }
 
-    fn push(self, out: &mut Vec<u8>, cell: &[u8]) {
+    /// Appends a cell.
+    pub(super) fn push(self, out: &mut Vec<u8>, cell: &[u8]) {
         match self {
             Form::Plain => out.extend_from_slice(cell),
             Form::Lower => out.extend(cell.iter().map(u8::to_ascii_lowercase)),
@@ -285,7 +173,7 @@ mod tests {
                     None => batch.push_null(),
                 }
             }
-            hash_row(&batch, 0, &[Form::Plain, Form::Plain], &mut Vec::new())
+            hash_row(&batch, 0, 0, &[Form::Plain, Form::Plain], &mut Vec::new())
         };
         assert_ne!(row([Some("ab"), Some("c")]), row([Some("a"), Some("bc")]));
         assert_ne!(row([Some(""), None]), row([None, Some("")]));
