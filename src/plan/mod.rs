@@ -112,6 +112,7 @@ impl Planner<'_> {
         let params = &self.task.params;
         columns::check_filter(params.filter.as_deref())?;
         let all_lanes = self.all_lanes(split.is_empty(), &mut notes);
+        let alone = self.writer.enough_lanes_alone().unwrap_or(all_lanes);
         let read = ReadPlan {
             columns: pairs.iter().map(|pair| pair.source).collect(),
             schema: source,
@@ -147,7 +148,7 @@ impl Planner<'_> {
         Ok(Plan {
             read: Arc::new(read),
             write: Arc::new(write),
-            lanes: all_lanes.min(self.max_lanes).max(1),
+            lanes: all_lanes.min(alone).min(self.max_lanes).max(1),
             all_lanes,
             count_rows,
             creates_target,

@@ -325,6 +325,11 @@ pub trait Writer: Send + Sync {
         None
     }
 
+    /// The same for the lanes of one worker, which need no slack for others that are held up.
+    fn enough_lanes_alone(&self) -> Option<usize> {
+        self.enough_lanes()
+    }
+
     /// Whether the table has no row.
     async fn is_empty(&self, table: &TableRef) -> Result<bool>;
 

@@ -16,8 +16,12 @@ use crate::plugin::path::{ChosenPath, WritePath};
 use crate::plugin::{Bound, ColumnPair, NewTable, Receipt, WriteMode, WritePlan, Writer};
 use crate::schema::{Schema, TableRef};
 
+/// Lanes for each of the server's cores, of all workers together.
+const LANES_A_CORE: usize = 2;
+/// So many don't hurt a server with a single core.
+const FEW_LANES: usize = 4;
 /// While one lane commits, another should copy.
-const FEW_LANES: usize = 2;
+const FEWEST_LANES: usize = 2;
 
 /// Writes one database.
 pub(super) struct PgWriter {
@@ -53,10 +57,13 @@ impl Writer for PgWriter {
         key::add(&self.db, table).await
     }
 
-    /// A COPY keeps a core busy. Measured (TPC-H orders, 2 cores): with 4 lanes it took 8 % longer than
-    /// with 2.
     fn enough_lanes(&self) -> Option<usize> {
-        self.db.config().cores().map(|cores| cores.max(FEW_LANES))
+        self.db.config().cores().map(|cores| (cores * LANES_A_CORE).max(FEW_LANES))
+    }
+
+    /// A COPY keeps a core busy. Measured (TPC-H orders, 2 cores): 4 lanes took 8 % longer than 2.
+    fn enough_lanes_alone(&self) -> Option<usize> {
+        self.db.config().cores().map(|cores| cores.max(FEWEST_LANES))
     }
 
     async fn choose_path(&self, plan: &WritePlan, is_free: bool) -> Result<ChosenPath> {
