@@ -306,6 +306,13 @@ impl TaskRow {
         let params = Params::read(map)?;
         let mode = mode.filter(|mode| !mode.is_empty()).or(params.mode.as_deref());
         let mode = Mode::parse(mode.unwrap_or("init"))?;
+        if mode.compares() && params.write_mode == Some(WriteMode::Insert) {
+            return Err(Error::config(format!(
+                "mode {} finds rows by their key, which write_mode \"insert\" does not go by",
+                mode.name()
+            ))
+            .with_remedy("take write_mode out of params, or use mode init"));
+        }
         for (side, end) in [("from", &self.from), ("to", &self.to)] {
             let cells = [
                 ("app", &end.app),
@@ -378,6 +385,8 @@ mod tests {
             ("{\"worker_num\": 0}", "worker_num"),
             ("{\"split\": {\"pkk\": []}}", "pkk"),
             ("{\"mode\": \"dif\"}", "dif"),
+            ("{\"mode\": \"diff\", \"write_mode\": \"insert\"}", "write_mode"),
+            ("{\"max_delete\": \"some\"}", "max_delete"),
         ] {
             let error = params(text).unwrap_err();
             assert!(

@@ -263,6 +263,21 @@ fn shared_split(read: &ReadPlan, write: &WritePlan) -> Vec<usize> {
 }
 
 impl Comparison {
+    /// How both sides are compared, in words for people.
+    pub fn how(&self) -> &'static str {
+        match (self.by_server, self.is_ordered) {
+            (true, true) => "range by range, by hashes that both servers compute",
+            (true, false) => {
+                "as a whole, by hashes that both servers compute: they order the key differently"
+            }
+            (false, true) => "range by range, both sides read and hashed here",
+            (false, false) => {
+                "both sides read and hashed here, several times if large: they order the key \
+                 differently"
+            }
+        }
+    }
+
     /// A plan whose split key cuts both sides alike; without one if nothing does, and everything is
     /// one range.
     pub fn cutting(&self) -> &ReadPlan {

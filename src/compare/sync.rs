@@ -56,6 +56,11 @@ impl Sync {
         Self { comparison, by_key, tally: Mutex::default() }
     }
 
+    /// How both sides are compared, in words for people.
+    pub fn how(&self) -> &'static str {
+        self.comparison.how()
+    }
+
     /// What was found and done.
     pub fn tally(&self) -> Tally {
         self.lock().clone()

@@ -244,3 +244,49 @@ async fn rows_without_a_key_are_not_told_apart() {
     refused(&output, &["DIFFERENT"]);
     site.remove().await;
 }
+
+/// MySQL makes NULL of a text that is longer than `max_allowed_packet`, which a sum passes over.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_row_that_is_too_long_to_be_hashed_is_read() {
+    let site = Site::new("sqlite").await;
+    let limit = site.rows("mysql", "SELECT CAST(@@max_allowed_packet AS CHAR)").await;
+    let limit: usize = limit[0][0].parse().unwrap();
+    // Its hexadecimal digits are longer.
+    let long = limit / 2 + 1000;
+    let ddl = "(id int PRIMARY KEY, body longblob, note varchar(9))";
+    site.my(&format!("CREATE TABLE source {ddl}; CREATE TABLE target {ddl}")).await;
+    site.my(&format!(
+        "INSERT INTO source VALUES (1, 'a', ''), (2, REPEAT('x', {long}), 'n'), (3, '', NULL)"
+    ))
+    .await;
+    site.task(5, ("mysql", "source"), ("mysql", "target"), "").await;
+    // Too long for a statement as well.
+    site.my("INSERT INTO target SELECT * FROM source").await;
+    site.assert_equal(5);
+    site.my("UPDATE target SET body = CONCAT(LEFT(body, LENGTH(body) - 1), 'y') WHERE id = 2")
+        .await;
+    refused(&site.goshift(&["verify", "-id", "5"]), &["1 different", "id=2 differs in body"]);
+    site.remove().await;
+}
+
+#[tokio::test]
+async fn a_plan_says_how_both_sides_are_compared() {
+    let site = Site::new("sqlite").await;
+    for (engine, at) in [("mysql", 0), ("postgres", 1), ("sqlite", 2)] {
+        let [number, name] = [&NUMBER, &NAME].map(|case| case.key[0].1[at]);
+        site.execute(engine, &format!("CREATE TABLE numbers (id {number} PRIMARY KEY)")).await;
+        site.execute(engine, &format!("CREATE TABLE names (id {name} PRIMARY KEY)")).await;
+    }
+    let plans = [
+        ("numbers", "mysql", "postgres", "range by range, by hashes that both servers compute"),
+        ("names", "mysql", "postgres", "as a whole, by hashes that both servers compute"),
+        ("numbers", "postgres", "sqlite", "range by range, both sides read and hashed here"),
+        ("names", "sqlite", "mysql", "both sides read and hashed here, several times if large"),
+    ];
+    for (id, (table, from, to, how)) in (1..).zip(plans) {
+        site.task(id, (from, table), (to, table), r#"{"mode": "diff"}"#).await;
+        let plan = site.goshift(&["plan", "-id", &id.to_string()]);
+        assert!(text(&plan).contains(how), "{how}: {}", text(&plan));
+    }
+    site.remove().await;
+}

@@ -136,6 +136,9 @@ pub(super) async fn plan(call: &Call, task_id: i64) -> Result<ExitCode> {
     let wanted = task.params.worker_num.filter(|&wanted| wanted > route.plan.all_lanes);
     let why = wanted.map(|wanted| format!(" of {wanted}: more would not be faster there"));
     show::line(&format!("lanes   {}{}", route.plan.lanes, why.unwrap_or_default()))?;
+    if let Some(sync) = &route.sync {
+        show::line(&format!("compare {}", sync.how()))?;
+    }
     show::line(&format!("write   {how}"))?;
     let by = match write.path.now() {
         WritePath::Statements => format!(", {} rows each", write.statement_rows),
