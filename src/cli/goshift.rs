@@ -78,6 +78,7 @@ pub fn main(arguments: impl Iterator<Item = OsString>) -> ExitCode {
 }
 
 /// What every command is given.
+#[derive(Clone)]
 struct Call {
     settings: Arc<Settings>,
     mode: Option<String>,

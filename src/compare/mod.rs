@@ -25,6 +25,8 @@ pub mod whole;
 
 pub use side::Part;
 
+/// Rows of a range, at most. Those of a range that differs are held in memory by their hashes.
+pub const RANGE_ROWS: u64 = 50_000;
 /// Parts of a range that are summed up one by one, so that a few rows that differ don't make the
 /// servers tell all their hashes: of a range of 50,000 rows, about 50 for each that differs.
 const BUCKETS: u32 = 1 << 10;
@@ -282,11 +284,6 @@ impl Comparison {
     /// one range.
     pub fn cutting(&self) -> &ReadPlan {
         &self.source.plan.read
-    }
-
-    /// What reads the source.
-    pub fn source_reader(&self) -> &dyn Reader {
-        self.source.reader.as_ref()
     }
 
     /// A plan that reads rows of the source by their keys ([`KeyRange::Keys`]).

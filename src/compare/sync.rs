@@ -15,8 +15,6 @@ use crate::plugin::{Bound, KeyRange, ReadPlan, Receipt};
 use crate::room::Stay;
 use crate::task::MaxDelete;
 
-/// Rows of a shard, at most. Those of a shard that differs are held in memory by their hashes.
-pub const SHARD_ROWS: u64 = 50_000;
 /// Rows that are asked for by their keys at once.
 const KEYS_AT_ONCE: usize = 2_000;
 /// A shard is copied as a whole when one row in so many differs, and there are more than

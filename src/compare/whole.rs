@@ -5,15 +5,12 @@ use std::fmt;
 use futures::stream::FuturesOrdered;
 use futures::{FutureExt, TryStreamExt};
 
-use super::{Changed, Comparison, Differences, Sum};
+use super::{Changed, Comparison, Differences, RANGE_ROWS, Sum};
 use crate::error::Result;
 use crate::plan::split::Cursor;
 use crate::plugin::digest::{DigestPlan, HashedRow};
 use crate::plugin::{Bound, BoundValue, KeyRange, Receipt};
 use crate::progress::Progress;
-
-/// Rows of a range.
-const RANGE_ROWS: u64 = 50_000;
 
 /// How both tables compare.
 #[derive(Debug, Clone, Default)]
@@ -105,7 +102,7 @@ impl Comparison {
     /// # Errors
     /// The readers'.
     pub async fn whole(&self, lanes: usize, first: usize, progress: &Progress) -> Result<Outcome> {
-        let (reader, plan) = (self.source_reader(), self.cutting());
+        let (reader, plan) = (self.source.reader.as_ref(), self.cutting());
         let (mut cursor, mut all) = (Cursor::Start, Outcome::default());
         let mut comparing = FuturesOrdered::new();
         let mut is_cut = false;

@@ -11,6 +11,7 @@ use crate::error::{Error, Result};
 use crate::plan::Plan;
 use crate::plugin::{self, ReadPlan, Reader};
 use crate::progress::Progress;
+use crate::schema::Column;
 use crate::task::{Mode, TaskMeta};
 
 /// Rows that are named when the proof after a run fails.
@@ -131,11 +132,11 @@ fn diff_column(task: &TaskMeta, plan: &Plan) -> Result<Option<Vec<usize>>> {
     let (read, write) = (&plan.read, &plan.write);
     let named = &task.params.diff_column;
     let find = |(src, dest): (&String, &String)| {
-        let pairs = read.read_columns().zip(write.target_columns());
-        let is_it = |(from, to): (&crate::schema::Column, &crate::schema::Column)| {
+        let mut pairs = read.read_columns().zip(write.target_columns());
+        let is_it = |(from, to): (&Column, &Column)| {
             from.name.eq_ignore_ascii_case(src) && to.name.eq_ignore_ascii_case(dest)
         };
-        pairs.map(is_it).position(|is_it| is_it).ok_or_else(|| {
+        pairs.position(is_it).ok_or_else(|| {
             Error::config(format!("params.diff_column: {src} is not copied to {dest}"))
                 .with_remedy("name a column of the source and the one it is copied to")
         })

@@ -6,7 +6,7 @@ use tokio::sync::Notify;
 use tokio::task::JoinSet;
 
 use super::lanes::{Lanes, Task, Work};
-use crate::compare::sync::SHARD_ROWS;
+use crate::compare::RANGE_ROWS;
 use crate::error::{Error, Result};
 use crate::ledger::{Cut, Halt, Holder, PlanNote, Role, StoredShards};
 use crate::plan::sizing::{Seen, Sizing};
@@ -234,7 +234,7 @@ impl<'a> Cutter<'a> {
             true => self.sizing.batch,
             false => self.sizing.rows(self.rows, seen),
         };
-        let rows = if route.sync.is_some() { SHARD_ROWS } else { rows };
+        let rows = if route.sync.is_some() { RANGE_ROWS } else { rows };
         self.rows += rows;
         let cutting = self.cursor.next(route.reader.as_ref(), &route.plan.read, rows);
         let range = tokio::time::timeout(stall, cutting).await.map_err(|_| {

@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use serde_json::{Map, json};
+use serde_json::json;
 
 use super::command::Verify;
 use super::{Call, commands, foreground};
@@ -21,11 +21,10 @@ pub(super) async fn verify(call: &Call, task_id: i64, wanted: &Verify) -> Result
         return Ok(ExitCode::from(u8::from(!outcome.equal())));
     }
     let repairing = Call {
-        settings: Arc::clone(&call.settings),
         mode: Some(Mode::Diff.name().to_owned()),
         // The proof comes from here.
         overrides: [("verify".to_owned(), false.into())].into_iter().collect(),
-        json: call.json,
+        ..call.clone()
     };
     Box::pin(foreground::sync(&repairing, task_id)).await?;
     let outcome = Box::pin(compare(call, task_id, wanted.limit)).await?;
@@ -36,12 +35,7 @@ pub(super) async fn verify(call: &Call, task_id: i64, wanted: &Verify) -> Result
 async fn compare(call: &Call, task_id: i64, limit: usize) -> Result<Outcome> {
     let ledger = call.ledger().await?;
     // Whatever mode the task has: both sides are compared by every column.
-    let call = Call {
-        settings: Arc::clone(&call.settings),
-        mode: Some(Mode::Init.name().to_owned()),
-        overrides: Map::new(),
-        json: call.json,
-    };
+    let call = Call { mode: Some(Mode::Init.name().to_owned()), ..call.clone() };
     let (task, runner, route) = Box::pin(commands::route(&call, &ledger, task_id)).await?;
     if route.plan.creates_target {
         return Err(Error::permanent(format!(
