@@ -1,7 +1,9 @@
 //! A broker that loses everything it had, queues and exchanges included, in the middle of the work.
 
+use std::process::Command;
+
 use crate::closed_loop::source;
-use crate::support::{Site, Worker, eventually};
+use crate::support::{Site, Worker, eventually, text};
 
 const TASKS: i64 = 100;
 const FREE: i64 = 50;
@@ -47,4 +49,31 @@ async fn a_hundred_queued_tasks_survive_the_loss_of_every_queue_and_exchange() {
         drop(workers);
         site.remove().await;
     }
+}
+
+/// As after a crash of that process, which 3.10 does not start again.
+fn stop_the_process_behind(queue: &str) {
+    let stop = format!(
+        "ok = ra:stop_server(quorum_queues, {{binary_to_atom(<<\"%2F_{queue}\">>), node()}})."
+    );
+    let services = concat!(env!("CARGO_MANIFEST_DIR"), "/scripts/services");
+    let output = Command::new(services).args(["ctl", "eval", &stop]).output().unwrap();
+    assert!(output.status.success(), "{}", text(&output));
+}
+
+#[tokio::test]
+async fn a_queue_that_the_broker_cannot_serve_does_not_hold_up_the_others() {
+    let site = Site::new("mysql").await;
+    source(&site, 20).await;
+    site.task(1, ("mysql", "source"), ("postgres", "target"), "").await;
+    let runs = site.submitted(&["1"]);
+    stop_the_process_behind(&format!("{}.tasks.high", site.id));
+    site.drain();
+    assert_eq!(site.path(&runs[0]).await, ["submitted", "running", "succeeded"]);
+    let worker = site.worker("one", &[]);
+    eventually("messages are fetched", || async { worker.log().contains("fetched instead") }).await;
+    let runs = site.submitted(&["1"]);
+    site.wait_for(&runs[0], "succeeded").await;
+    drop(worker);
+    site.remove().await;
 }

@@ -4,6 +4,10 @@
 //! queues are empty does it subscribe and let the broker push. So a busy worker takes exactly what
 //! it runs, and a message in a less urgent queue isn't delivered and given back over and over,
 //! which would use up its delivery limit.
+//!
+//! A quorum queue can be in the broker's books without a process behind it (seen with 3.10, and
+//! reported up to 3.12). To subscribe to it ends the connection, each time, until that node is
+//! started again. The others must be served meanwhile: then all is fetched.
 
 use std::time::Duration;
 
@@ -14,7 +18,7 @@ use lapin::message::Delivery as Message;
 use lapin::options::{BasicCancelOptions, BasicConsumeOptions, BasicGetOptions, BasicQosOptions};
 use lapin::types::FieldTable;
 use tokio::sync::{mpsc, oneshot};
-use tokio::time::{Instant, timeout};
+use tokio::time::{Instant, sleep, timeout};
 
 use super::connect::Link;
 use super::consumer::Shared;
@@ -27,6 +31,12 @@ pub(super) const PAUSE: Duration = Duration::from_secs(2);
 const ANSWER: Duration = Duration::from_secs(10);
 /// How long a count of what waits holds: an urgent message may stand back for so long.
 const COUNTED: Duration = Duration::from_millis(20);
+/// Connections lost by subscribing, one after the other, before it is left alone.
+const UNSUBSCRIBABLE: u32 = 2;
+/// How often to look for messages while there is no subscription.
+const LOOK: Duration = Duration::from_secs(1);
+/// How long to do without a subscription before it is tried again.
+const LEFT_ALONE: Duration = Duration::from_secs(60);
 
 /// What the consumer asks of its background task.
 pub(super) enum Command {
@@ -47,6 +57,7 @@ pub(super) async fn run(
     mut commands: mpsc::Receiver<Command>,
     shared: std::sync::Arc<Shared>,
 ) {
+    let mut lost_by_subscribing = 0;
     while let Some(mut link) = dial(&mut dialer, &mut commands, &shared).await {
         let since = Instant::now();
         shared.set_connection(Some(std::sync::Arc::clone(&link.connection)));
@@ -57,8 +68,15 @@ pub(super) async fn run(
             pushed: SelectAll::new(),
             counts: Vec::new(),
             counted: since,
+            subscribing: false,
+            subscribe_after: if lost_by_subscribing < UNSUBSCRIBABLE {
+                since
+            } else {
+                since + LEFT_ALONE
+            },
         };
         let end = session.serve(&mut link, &mut commands).await;
+        lost_by_subscribing = if session.subscribing { lost_by_subscribing + 1 } else { 0 };
         drop(session);
         shared.set_connection(None);
         shared.forget();
@@ -66,6 +84,12 @@ pub(super) async fn run(
             // Dropping the link closes it when the last delivery has been answered.
             End::Closed => return,
             End::Lost(cause) => {
+                if lost_by_subscribing == UNSUBSCRIBABLE {
+                    tracing::warn!(
+                        "RabbitMQ ends the connection when it is asked to deliver: messages are \
+                         fetched instead; its log names the queue, and a restart of the node mends it"
+                    );
+                }
                 link.close().await;
                 dialer.lost(cause, since.elapsed()).await;
             }
@@ -108,6 +132,10 @@ struct Session<'a> {
     /// What waited in each queue, less what was fetched since.
     counts: Vec<u32>,
     counted: Instant,
+    /// Whether the broker was asked for the subscriptions and has not agreed.
+    subscribing: bool,
+    /// Messages are fetched until then.
+    subscribe_after: Instant,
 }
 
 impl Session<'_> {
@@ -141,6 +169,9 @@ impl Session<'_> {
                     Some(Err(error)) => Err(error.to_string()),
                     None => Err("the broker has cancelled the consumer".to_owned()),
                 },
+                () = sleep(LOOK), if self.pushed.is_empty() && self.shared.is_hungry() => {
+                    self.resume().await
+                }
                 cause = link.lost() => Err(cause),
             };
             if let Err(cause) = result {
@@ -158,9 +189,10 @@ impl Session<'_> {
         if !self.pushed.is_empty() || !self.shared.is_hungry() {
             return Ok(());
         }
-        if self.fetch().await? {
+        if self.fetch().await? || Instant::now() < self.subscribe_after {
             return Ok(());
         }
+        self.subscribing = true;
         let subscriptions = try_join_all(self.queues.iter().enumerate().map(|(urgency, queue)| {
             self.channel.basic_consume(
                 queue.as_str().into(),
@@ -174,6 +206,7 @@ impl Session<'_> {
             let end = futures::stream::once(async move { (urgency, None) });
             self.pushed.push(messages.chain(end).boxed());
         }
+        self.subscribing = false;
         Ok(())
     }
 

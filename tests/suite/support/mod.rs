@@ -256,12 +256,12 @@ impl Site {
 
     /// Runs `goshift` to its end.
     pub fn goshift(&self, arguments: &[&str]) -> Output {
-        self.command("goshift", arguments).output().unwrap()
+        to_its_end(self.command("goshift", arguments))
     }
 
     /// Runs `goshift-submit` to its end.
     pub fn submit(&self, arguments: &[&str]) -> Output {
-        self.command("goshift-submit", arguments).output().unwrap()
+        to_its_end(self.command("goshift-submit", arguments))
     }
 
     /// Submits and returns the run ids.
@@ -297,7 +297,7 @@ impl Site {
 
     /// Runs a worker until nothing is left to do.
     pub fn drain(&self) {
-        let output = self.command("goshift-worker", &["--drain"]).output().unwrap();
+        let output = to_its_end(self.command("goshift-worker", &["--drain"]));
         assert!(output.status.success(), "{}", text(&output));
     }
 
@@ -459,6 +459,22 @@ where
 /// The one pause of the tests: between two looks at a condition.
 pub async fn pause() {
     tokio::time::sleep(Duration::from_millis(25)).await;
+}
+
+/// Runs a command. One that does not end is stopped, and fails the test with what it printed.
+fn to_its_end(mut command: Command) -> Output {
+    let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let id = child.id().to_string();
+    let (ended, output) = std::sync::mpsc::channel();
+    std::thread::spawn(move || ended.send(child.wait_with_output()));
+    match output.recv_timeout(PATIENCE) {
+        Ok(output) => output.unwrap(),
+        Err(_) => {
+            Command::new("kill").args(["-KILL", &id]).status().unwrap();
+            let output = output.recv().unwrap().unwrap();
+            panic!("not ended within {PATIENCE:?}: {command:?}: {}", text(&output));
+        }
+    }
 }
 
 /// What a command printed.
