@@ -9,9 +9,11 @@ use crate::config::keys::{self, KnownKeys, number_or_text};
 use crate::error::{Context, Error, Result};
 use crate::plugin::WriteMode;
 
+mod cursor;
 mod deletion;
 mod limits;
 
+pub use cursor::{CursorParams, Nulls, Overlap};
 pub use deletion::MaxDelete;
 pub use limits::Retry;
 
@@ -24,10 +26,9 @@ pub enum Mode {
     Diff,
     /// The same, and rows that only the target has are deleted there.
     Mirror,
+    /// The rows whose `diff_column` has reached the watermark of the task's last run.
+    Cursor,
 }
-
-/// Modes of the contract that this version does not have yet.
-const PLANNED_MODES: &[&str] = &["cursor"];
 
 impl Mode {
     /// Reads a mode's name.
@@ -39,12 +40,9 @@ impl Mode {
             "init" | "" => Ok(Mode::Init),
             "diff" => Ok(Mode::Diff),
             "mirror" => Ok(Mode::Mirror),
-            planned if PLANNED_MODES.contains(&planned) => {
-                Err(Error::config(format!("mode \"{planned}\" is not part of this version"))
-                    .with_remedy("use init, a full copy, or diff, which writes what differs"))
-            }
+            "cursor" => Ok(Mode::Cursor),
             other => Err(Error::config(format!("unknown mode \"{other}\""))
-                .with_remedy("use init, diff or mirror")),
+                .with_remedy("use init, diff, mirror or cursor")),
         }
     }
 
@@ -54,6 +52,7 @@ impl Mode {
             Mode::Init => "init",
             Mode::Diff => "diff",
             Mode::Mirror => "mirror",
+            Mode::Cursor => "cursor",
         }
     }
 
@@ -155,6 +154,8 @@ pub struct Params {
     pub max_delete: MaxDelete,
     /// Whether both sides are compared once all rows are in; a difference fails the run.
     pub verify: bool,
+    /// How mode cursor picks its rows.
+    pub cursor: CursorParams,
 }
 
 impl KnownKeys for Params {
@@ -175,6 +176,7 @@ impl KnownKeys for Params {
         "retry",
         "max_delete",
         "verify",
+        "cursor",
     ];
 }
 
@@ -306,12 +308,24 @@ impl TaskRow {
         let params = Params::read(map)?;
         let mode = mode.filter(|mode| !mode.is_empty()).or(params.mode.as_deref());
         let mode = Mode::parse(mode.unwrap_or("init"))?;
-        if mode.compares() && params.write_mode == Some(WriteMode::Insert) {
+        if mode != Mode::Init && params.write_mode == Some(WriteMode::Insert) {
+            let why = match mode {
+                Mode::Cursor => "writes some rows again by their key",
+                _ => "finds rows by their key",
+            };
             return Err(Error::config(format!(
-                "mode {} finds rows by their key, which write_mode \"insert\" does not go by",
+                "mode {} {why}, which write_mode \"insert\" does not go by",
                 mode.name()
             ))
             .with_remedy("take write_mode out of params, or use mode init"));
+        }
+        if mode == Mode::Cursor && params.diff_column.src.len() != 1 {
+            return Err(Error::config(
+                "mode cursor needs one diff_column: the column that tells when a row changed",
+            )
+            .with_remedy(
+                "set \"diff_column\": {\"src\": \"update_time\"} in params, or use mode diff",
+            ));
         }
         for (side, end) in [("from", &self.from), ("to", &self.to)] {
             let cells = [
@@ -387,6 +401,13 @@ mod tests {
             ("{\"mode\": \"dif\"}", "dif"),
             ("{\"mode\": \"diff\", \"write_mode\": \"insert\"}", "write_mode"),
             ("{\"max_delete\": \"some\"}", "max_delete"),
+            ("{\"mode\": \"cursor\"}", "diff_column"),
+            ("{\"mode\": \"cursor\", \"diff_column\": \"a,b\"}", "diff_column"),
+            (
+                "{\"mode\": \"cursor\", \"diff_column\": \"a\", \"write_mode\": \"insert\"}",
+                "insert",
+            ),
+            ("{\"cursor\": {\"overlap\": \"soon\"}}", "overlap"),
         ] {
             let error = params(text).unwrap_err();
             assert!(

@@ -111,6 +111,17 @@ CREATE TABLE IF NOT EXISTS goshift_gate (
   passed_at datetime(6)
 ) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4;
 
+-- What runs of mode cursor read, and the watermark of their task once they have succeeded.
+CREATE TABLE IF NOT EXISTS goshift_cursor (
+  run_id char(36) NOT NULL PRIMARY KEY,
+  task_id bigint NOT NULL,
+  scope varchar(32) NOT NULL,
+  bounds mediumtext NOT NULL,
+  mark mediumtext,
+  kept_at datetime(6) NOT NULL,
+  KEY goshift_cursor_task (task_id)
+) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4;
+
 CREATE TABLE IF NOT EXISTS goshift_worker (
   worker varchar(150) NOT NULL PRIMARY KEY,
   host varchar(190) NOT NULL,

@@ -111,6 +111,17 @@ CREATE TABLE IF NOT EXISTS goshift_gate (
   passed_at timestamptz
 );
 
+-- What runs of mode cursor read, and the watermark of their task once they have succeeded.
+CREATE TABLE IF NOT EXISTS goshift_cursor (
+  run_id varchar(36) NOT NULL PRIMARY KEY,
+  task_id bigint NOT NULL,
+  scope varchar(32) NOT NULL,
+  bounds text NOT NULL,
+  mark text,
+  kept_at timestamptz NOT NULL
+);
+CREATE INDEX IF NOT EXISTS goshift_cursor_task ON goshift_cursor (task_id);
+
 CREATE TABLE IF NOT EXISTS goshift_worker (
   worker varchar(150) NOT NULL PRIMARY KEY,
   host varchar(190) NOT NULL,

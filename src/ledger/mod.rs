@@ -37,6 +37,7 @@ mod shards;
 mod submission;
 mod sweep;
 mod tasks;
+mod window;
 
 pub use claim::{Claim, ClaimOutcome, Role};
 pub use detail::{ParticipantRow, ShardCount, ShardRow, TransitionRow};
@@ -51,6 +52,7 @@ pub use resume::{PlanNote, StoredShards};
 pub use shards::{Claimed, Cut, Holder};
 pub use submission::{Entered, NewRun, Submitted, group};
 pub use sweep::{DeadRun, Due};
+pub use window::KeptWindow;
 
 /// States of a run, as they are written to `task_status`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -191,8 +193,8 @@ impl Ledger {
 
     /// Tables of another version of goshift would fail every run in its middle.
     async fn check_shape(&self) -> Result<()> {
-        const LATEST: &str = "SELECT plan_hash, last_epoch, lost_holder, waits_for \
-             FROM goshift_run, goshift_worker WHERE 1 = 0";
+        const LATEST: &str = "SELECT plan_hash, last_epoch, lost_holder, waits_for, bounds \
+             FROM goshift_run, goshift_worker, goshift_cursor WHERE 1 = 0";
         let looking = self.query(LATEST).fetch_optional(&self.pool);
         match tokio::time::timeout(self.patience, looking).await {
             Ok(Err(error @ sqlx::Error::Database(_))) => Err(Error::config(format!(

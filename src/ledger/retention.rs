@@ -25,7 +25,9 @@ struct OldRun {
 impl Ledger {
     /// Deletes a batch of the runs that ended longer ago than `age`, in the order of their ids
     /// behind `after`, with their shards, participants and changes of state. Runs that are dead
-    /// stay, and those whose lost worker may still have something open in the target. Returns the deleted; none are left when there are none.
+    /// stay, those whose lost worker may still have something open in the target, and those of mode
+    /// cursor until a later one has the task's watermark. Returns the deleted; none are left when there
+    /// are none.
     ///
     /// # Errors
     /// When the ledger can't be written. What a batch has deleted stays deleted; the next call
@@ -91,6 +93,7 @@ impl Ledger {
                   WHERE goshift_shard.run_id = goshift_run.run_id) AS last_shard FROM goshift_run \
                  WHERE run_id > ? AND state IN ('succeeded', 'failed', 'cancelled') \
                  AND lost_holder = 0 AND finished_at < {{now_plus}} AND NOT ({DEAD}) \
+                 AND NOT EXISTS (SELECT 1 FROM goshift_cursor WHERE goshift_cursor.run_id = goshift_run.run_id) \
                  ORDER BY run_id LIMIT ?"
             ))
             .bind(after.map(|id| id.to_string()).unwrap_or_default())

@@ -15,7 +15,7 @@ use crate::plugin::{
     ColumnPair, NewTable, ReadPlan, Reader, WriteColumn, WriteMode, WritePlan, Writer,
 };
 use crate::schema::{Column, Schema, TableRef};
-use crate::task::TaskMeta;
+use crate::task::{Mode, TaskMeta};
 
 pub mod check;
 mod columns;
@@ -230,17 +230,25 @@ impl Planner<'_> {
 
     /// The split key: the task's own, else the source's.
     fn split_key(&self, source: &Schema) -> Result<Vec<usize>> {
-        let names = self.task.params.split_by();
-        if names.is_empty() {
-            return Ok(source.split_key().to_vec());
-        }
+        let params = &self.task.params;
+        let names = params.split_by();
         let find = |name: &String| {
             source.position(name).ok_or_else(|| {
                 Error::config(format!("{} has no column \"{name}\" to split by", source.table))
                     .with_remedy(format!("its columns: {}", all_names(source)))
             })
         };
-        names.iter().map(find).collect()
+        let mut split = match names.is_empty() {
+            true => source.split_key().to_vec(),
+            false => names.iter().map(find).collect::<Result<_>>()?,
+        };
+        if self.task.mode == Mode::Cursor {
+            // In the order of their changes, so that those that have not changed are not walked over.
+            let by = find(&params.diff_column.src[0])?;
+            split.retain(|&column| column != by);
+            split.insert(0, by);
+        }
+        Ok(split)
     }
 
     fn write_mode(&self, target: &Schema, key: &[usize], notes: &mut Vec<String>) -> WriteMode {
@@ -293,7 +301,8 @@ impl Planner<'_> {
         let params = &self.task.params;
         let is_limited =
             params.max_rows_per_second.is_some() || params.max_bytes_per_second.is_some();
-        let has_filter = params.filter.as_ref().is_some_and(|text| !text.trim().is_empty());
+        let has_filter = params.filter.as_ref().is_some_and(|text| !text.trim().is_empty())
+            || self.task.mode == Mode::Cursor;
         if !self.same_server || is_limited || has_filter {
             return Ok(false);
         }

@@ -18,6 +18,7 @@ use crate::plugin::digest::{
     Buckets, Digest, DigestPlan, HashFunction, HashedRow, Ordering, Print,
 };
 use crate::plugin::path::ChosenPath;
+use crate::plugin::window::{Newest, Window};
 use crate::schema::{Column, LogicalType, Schema, TableRef};
 
 pub mod digest;
@@ -26,6 +27,7 @@ pub mod path;
 pub mod postgres;
 mod reuse;
 pub mod sqlite;
+pub mod window;
 
 /// Every engine, with the names that a task row may use for it.
 static PLUGINS: &[&dyn Plugin] = &[&mysql::Mysql, &postgres::Postgres, &sqlite::Sqlite];
@@ -239,6 +241,12 @@ pub trait Reader: Send + Sync {
     async fn inside(&self, _table: &TableRef) -> Result<Option<Inside>> {
         Ok(None)
     }
+
+    /// How far a column has come, by all rows of the table.
+    async fn newest(&self, table: &TableRef, column: &Column) -> Result<Newest>;
+
+    /// The rows of a window of that column, as a condition in the source's SQL.
+    fn within(&self, column: &Column, window: &Window) -> String;
 
     /// How the server orders the split columns.
     async fn orderings(&self, plan: &ReadPlan) -> Result<Vec<Ordering>>;

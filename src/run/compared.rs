@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
-use super::{Route, Runner};
+use futures::FutureExt;
+
+use super::{Route, Runner, Stage};
 use crate::compare::whole::Outcome;
 use crate::compare::{Comparing, Comparison, tells_rows_apart};
 use crate::config::Side;
@@ -88,7 +90,15 @@ impl Runner {
         if !task.params.verify {
             return Ok(());
         }
-        let found = self.verify(task, route, SHOWN, &Progress::default()).await?;
+        let found = match task.mode {
+            // The whole table, not only what this run has read.
+            Mode::Cursor => {
+                let task = TaskMeta { mode: Mode::Init, ..task.clone() };
+                let route = self.route(&task, Stage::Look).boxed().await?;
+                self.verify(&task, &route, SHOWN, &Progress::default()).await?
+            }
+            _ => self.verify(task, route, SHOWN, &Progress::default()).await?,
+        };
         if found.equal() {
             return Ok(());
         }
@@ -119,7 +129,7 @@ impl Runner {
                 let allowed = task.params.max_delete;
                 sync.delete_extra(route.way(), allowed, limits, route.plan.lanes).await?
             }
-            Mode::Init | Mode::Diff => 0,
+            Mode::Init | Mode::Diff | Mode::Cursor => 0,
         };
         let tally = sync.tally();
         let kept = if task.mode == Mode::Mirror { 0 } else { tally.extra };

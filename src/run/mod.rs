@@ -30,6 +30,7 @@ mod lease;
 mod part;
 mod pressure;
 mod resume;
+mod window;
 
 pub use compared::Compared;
 use compared::cut_alike;
@@ -100,7 +101,7 @@ pub struct Route {
 }
 
 /// What a task is planned for.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Stage {
     /// Only to look: nothing is created.
     Look,
@@ -175,6 +176,11 @@ impl Runner {
             max_lanes,
         };
         let mut plan = plan.plan(at.is_dry()).await?;
+        if task.mode == Mode::Cursor {
+            let scope = plan.fingerprint(&from_address, &to_address);
+            let ends = (reader.as_ref(), writer.as_ref());
+            self.narrow(task, at, &mut plan, ends, &scope).await?;
+        }
         let has_file = source.path.is_some() || target.path.is_some();
         let sync = if task.mode.compares() && !plan.creates_target {
             let comparison = self.comparison(task, &reader, &plan, true).await?;

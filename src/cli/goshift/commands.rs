@@ -132,6 +132,9 @@ pub(super) async fn plan(call: &Call, task_id: i64) -> Result<ExitCode> {
         task.from.db_type, read.schema.table
     ))?;
     show::line(&format!("to      {} {}{create}", task.to.db_type, write.schema.table))?;
+    if let Some(filter) = &read.filter {
+        show::line(&format!("where   {}", filter.trim()))?;
+    }
     show::line(&format!("split   {split}"))?;
     let wanted = task.params.worker_num.filter(|&wanted| wanted > route.plan.all_lanes);
     let why = wanted.map(|wanted| format!(" of {wanted}: more would not be faster there"));

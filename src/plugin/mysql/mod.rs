@@ -32,6 +32,7 @@ mod reader;
 mod sql;
 mod storage;
 mod types;
+mod window;
 mod writer;
 
 /// The engine.

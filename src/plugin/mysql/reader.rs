@@ -10,13 +10,14 @@ use sqlx::{AssertSqlSafe, Executor, Row};
 
 use super::connect::Database;
 use super::jump::{self, Jump, Jumps};
-use super::{describe, digest, inside, sql};
+use super::{describe, digest, inside, sql, window};
 use crate::batch::{Batch, BatchSender, Payload, WireFormat};
 use crate::config::connection::ConnectionConfig;
 use crate::error::{Error, Result};
 use crate::plugin::digest::{
     Buckets, Digest, DigestPlan, HashFunction, HashedRow, Ordering, Print,
 };
+use crate::plugin::window::{Newest, Window};
 use crate::plugin::{Bound, BoundValue, ColumnPair, Inside, KeyRange, ReadPlan, Reader};
 use crate::schema::{Column, LogicalType, Schema, TableRef};
 
@@ -107,6 +108,14 @@ impl Reader for MysqlReader {
             Ok(sql::key_value(column, printed))
         });
         Ok(Some(Bound(values.collect::<Result<_>>()?)))
+    }
+
+    async fn newest(&self, table: &TableRef, column: &Column) -> Result<Newest> {
+        window::newest(&self.db, table, column).await
+    }
+
+    fn within(&self, column: &Column, window: &Window) -> String {
+        window.condition(&sql::name(&column.name), sql::bound_value)
     }
 
     async fn orderings(&self, plan: &ReadPlan) -> Result<Vec<Ordering>> {
@@ -219,6 +228,6 @@ fn push_single(batch: &mut Batch, cell: &[u8]) -> Result<(), sqlx::Error> {
 }
 
 /// The cell as the server printed it.
-fn bytes(row: &MySqlRow, position: usize) -> Result<Option<&[u8]>, sqlx::Error> {
+pub(super) fn bytes(row: &MySqlRow, position: usize) -> Result<Option<&[u8]>, sqlx::Error> {
     row.try_get_unchecked::<Option<&[u8]>, _>(position)
 }

@@ -72,7 +72,8 @@ pub(super) fn text(value: &str) -> String {
     String::from_utf8_lossy(&sql).into_owned()
 }
 
-fn bound_value(value: &BoundValue) -> String {
+/// A bound's value as a literal.
+pub(super) fn bound_value(value: &BoundValue) -> String {
     match value {
         // Printed by the server from a numeric column; anything else is quoted all the same.
         BoundValue::Number(n) if n.bytes().all(|b| b.is_ascii_digit() || b"+-.eE".contains(&b)) => {

@@ -32,6 +32,7 @@ mod reader;
 mod sql;
 mod tuples;
 mod types;
+mod window;
 mod writer;
 
 /// The engine's registration.

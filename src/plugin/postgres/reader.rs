@@ -10,12 +10,13 @@ use futures::stream::BoxStream;
 use super::connect::Db;
 use super::decode::Decoder;
 use super::describe::get;
-use super::{digest, sql};
+use super::{digest, sql, window};
 use crate::batch::{BATCH_BYTES, BatchSender, Payload, WireFormat};
 use crate::error::{Context, Error, Result};
 use crate::plugin::digest::{
     Buckets, Digest, DigestPlan, HashFunction, HashedRow, Ordering, Print,
 };
+use crate::plugin::window::{Newest, Window};
 use crate::plugin::{Bound, BoundValue, ColumnPair, KeyRange, ReadPlan, Reader};
 use crate::schema::{Column, LogicalType, Schema, TableRef};
 
@@ -67,6 +68,14 @@ impl Reader for PgReader {
         let Some(row) = rows.first() else { return Ok(None) };
         let values = (0..plan.split.len()).map(|i| get(row, i).map(BoundValue::Text));
         values.collect::<Result<_>>().map(|values| Some(Bound(values)))
+    }
+
+    async fn newest(&self, table: &TableRef, column: &Column) -> Result<Newest> {
+        window::newest(&self.db, table, column).await
+    }
+
+    fn within(&self, column: &Column, window: &Window) -> String {
+        window.condition(&sql::ident(&column.name), |value| sql::value_as((column, value)))
     }
 
     async fn orderings(&self, plan: &ReadPlan) -> Result<Vec<Ordering>> {

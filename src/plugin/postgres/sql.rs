@@ -115,7 +115,7 @@ pub(super) fn among(columns: &[&Column], keys: &[Bound]) -> String {
 }
 
 /// A literal of the column's own type, so that the column's collation decides.
-fn value_as((column, value): (&Column, &BoundValue)) -> String {
+pub(super) fn value_as((column, value): (&Column, &BoundValue)) -> String {
     let text = match value {
         BoundValue::Number(text) | BoundValue::Text(text) => literal(text),
         BoundValue::Hex(digits) => literal(&format!("\\x{digits}")),

@@ -27,6 +27,7 @@ mod temporal;
 #[cfg(test)]
 mod tests;
 mod types;
+mod window;
 mod writer;
 
 /// The engine's name.

@@ -10,11 +10,12 @@ use super::connect::{Pool, Session};
 use super::describe::describe;
 use super::range::{Param, Range};
 use super::scan::Scan;
-use super::{cells, sql, types};
+use super::{cells, sql, types, window};
 use crate::batch::{BatchSender, WireFormat};
 use crate::config::connection::ConnectionConfig;
 use crate::error::{Error, Result};
 use crate::plugin::digest::Ordering;
+use crate::plugin::window::{Newest, Window};
 use crate::plugin::{Bound, BoundValue, ColumnPair, KeyRange, ReadPlan, Reader};
 use crate::schema::{Column, LogicalType, Schema, TableRef};
 
@@ -54,6 +55,15 @@ impl Reader for SqliteReader {
     ) -> Result<Option<Bound>> {
         let (plan, after) = (plan.clone(), after.cloned());
         self.pool.run(move |session| cut(session, &plan, after, rows)).await
+    }
+
+    async fn newest(&self, table: &TableRef, column: &Column) -> Result<Newest> {
+        let (table, column) = (table.clone(), column.clone());
+        self.pool.run(move |session| window::newest(session, &table, &column)).await
+    }
+
+    fn within(&self, column: &Column, window: &Window) -> String {
+        window.condition(&sql::quote(&column.name), window::literal)
     }
 
     /// A column may hold anything: only a rowid's alias is sure to hold numbers. Between two files
