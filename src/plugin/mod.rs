@@ -26,6 +26,7 @@ pub mod mysql;
 pub mod path;
 pub mod postgres;
 mod reuse;
+mod row_keys;
 pub mod sqlite;
 pub mod window;
 

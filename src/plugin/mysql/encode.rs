@@ -11,6 +11,8 @@ use crate::schema::LogicalType;
 pub(super) enum Literal {
     /// Digits without quotes.
     Number,
+    /// The same for FLOAT.
+    Single,
     /// A string literal.
     Text,
     /// A hexadecimal literal.
@@ -30,9 +32,10 @@ impl Literal {
             (T::Bool, T::Bit { .. }) => Literal::Bool,
             (_, T::Bit { .. }) => Literal::Bits,
             (T::Bytes(_) | T::Geometry, _) => Literal::Hex,
+            (_, T::Float32) => Literal::Single,
             (
                 T::Bool | T::Int(_) | T::UInt(_) | T::Decimal { .. } | T::Float32 | T::Float64,
-                T::Int(_) | T::UInt(_) | T::Decimal { .. } | T::Float32 | T::Float64 | T::Year,
+                T::Int(_) | T::UInt(_) | T::Decimal { .. } | T::Float64 | T::Year,
             ) => Literal::Number,
             _ => Literal::Text,
         }
@@ -42,6 +45,7 @@ impl Literal {
     fn push(self, sql: &mut Vec<u8>, cell: &[u8]) -> Result<(), String> {
         match self {
             Literal::Number => sql.extend_from_slice(number(cell)?),
+            Literal::Single => sql.extend_from_slice(single(number(cell)?)),
             Literal::Text => sql::push_text(sql, cell),
             Literal::Hex => sql::push_hex(sql, cell),
             Literal::Bits => {
@@ -61,6 +65,7 @@ impl Literal {
     fn push_field(self, out: &mut Vec<u8>, cell: &[u8]) -> Result<(), String> {
         match self {
             Literal::Number => out.extend_from_slice(number(cell)?),
+            Literal::Single => out.extend_from_slice(single(number(cell)?)),
             Literal::Text => sql::push_field(out, cell),
             Literal::Hex => sql::push_digits(out, cell),
             Literal::Bits => out.extend_from_slice(bits(cell)?),
@@ -75,6 +80,23 @@ fn number(cell: &[u8]) -> Result<&[u8], String> {
     (plain && !cell.is_empty())
         .then_some(cell)
         .ok_or_else(|| "holds NaN or infinity, which MySQL has no value for".to_owned())
+}
+
+/// The shortest text of the largest FLOAT is a little beyond it, which MySQL calls out of range.
+fn single(cell: &[u8]) -> &[u8] {
+    let (sign, digits) = match cell.strip_prefix(b"-") {
+        Some(digits) => (true, digits),
+        None => (false, cell),
+    };
+    if !digits.starts_with(b"34028235") && !digits.starts_with(b"3.4028235") {
+        return cell;
+    }
+    let read = std::str::from_utf8(digits).ok().and_then(|text| text.parse::<f32>().ok());
+    match (read == Some(f32::MAX), sign) {
+        (true, false) => b"3.4028234663852886e38",
+        (true, true) => b"-3.4028234663852886e38",
+        _ => cell,
+    }
 }
 
 fn bits(cell: &[u8]) -> Result<&[u8], String> {
@@ -207,7 +229,7 @@ impl Encoder {
                 Literal::Number if column.logical == LogicalType::Year => format!("@g{position}+0"),
                 // As text 1 would be the byte 0x31.
                 Literal::Bool if is_bit => format!("@g{position}+0"),
-                Literal::Number | Literal::Text | Literal::Bool => {
+                Literal::Number | Literal::Single | Literal::Text | Literal::Bool => {
                     columns.push(name);
                     continue;
                 }

@@ -15,6 +15,7 @@ use crate::error::Result;
 
 mod connect;
 mod create;
+mod culprit;
 mod describe;
 mod digest;
 mod encode;

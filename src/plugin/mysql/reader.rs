@@ -195,6 +195,10 @@ fn expression(column: &Column) -> String {
         // The text protocol prints FLOAT with six digits; as a double it is exact.
         LogicalType::Float32 => format!("{name}+0e0"),
         LogicalType::Bit { length: Some(n), .. } => format!("LPAD(BIN({name}+0),{n},'0')"),
+        // The error value prints as the empty member does, if there is one: it must not become that.
+        LogicalType::Enum if column.native.contains("''") => {
+            format!("IF({name}+0=0,CHAR(0),{name})")
+        }
         _ if column.native.contains("zerofill") => format!("{name}+0"),
         _ => name,
     }

@@ -13,13 +13,14 @@ use super::connect::{Database, Lease};
 use super::encode::Encoder;
 use super::loader::{self, LoadSession};
 use super::purge::PurgeHold;
-use super::{create, describe, failure, inside, load, lock, pressure, sql, storage};
+use super::{create, culprit, describe, failure, inside, load, lock, pressure, sql, storage};
 use crate::batch::{Batch, BatchReceiver, Payload, WireFormat};
 use crate::config::connection::ConnectionConfig;
 use crate::error::{Error, Result};
 use crate::fence::Fence;
 use crate::plugin::path::{ChosenPath, WritePath};
 use crate::plugin::reuse::Connections;
+use crate::plugin::row_keys::RowKeys;
 use crate::plugin::{Bound, ColumnPair, Inside, NewTable, Receipt, WriteMode, WritePlan, Writer};
 use crate::schema::{Schema, TableRef};
 
@@ -308,6 +309,55 @@ pub(super) fn updates(plan: &WritePlan, names: &[String]) -> String {
     format!(" ON DUPLICATE KEY UPDATE {}", guards.chain(others).collect::<Vec<_>>().join(","))
 }
 
+/// An INSERT of several rows, while it is built.
+#[derive(Default)]
+pub(super) struct Statement {
+    head: String,
+    tail: String,
+    /// Up to the last row; empty between statements.
+    text: Vec<u8>,
+    /// Where each row begins.
+    starts: Vec<usize>,
+}
+
+impl Statement {
+    /// Where the next row is to be appended.
+    fn next_row(&mut self) -> &mut Vec<u8> {
+        match self.starts.is_empty() {
+            true => self.text.extend_from_slice(self.head.as_bytes()),
+            false => self.text.push(b','),
+        }
+        self.starts.push(self.text.len());
+        &mut self.text
+    }
+
+    pub(super) fn rows(&self) -> usize {
+        self.starts.len()
+    }
+
+    /// All of it, ready to be sent.
+    fn whole(&self) -> Result<String, std::string::FromUtf8Error> {
+        let mut text = Vec::with_capacity(self.text.len() + self.tail.len());
+        text.extend_from_slice(&self.text);
+        text.extend_from_slice(self.tail.as_bytes());
+        String::from_utf8(text)
+    }
+
+    /// A statement with one of its rows, counted from 1.
+    pub(super) fn alone(&self, row: usize) -> Vec<u8> {
+        let start = self.starts[row - 1];
+        let end = self.starts.get(row).map_or(self.text.len(), |next| next - 1);
+        [self.head.as_bytes(), &self.text[start..end], self.tail.as_bytes()].concat()
+    }
+
+    fn restart(&mut self) {
+        self.text.clear();
+        // A large row must not stay in memory for the rest of the shard.
+        self.text.shrink_to(STATEMENT_BYTES * 2);
+        self.starts.clear();
+    }
+}
+
 /// One shard's transaction. Dropped before its commit, the connection is closed and the server
 /// rolls back.
 struct ShardWrite<'a> {
@@ -317,12 +367,10 @@ struct ShardWrite<'a> {
     /// Held by the session while it writes the shard.
     lock: String,
     encoder: Encoder,
-    head: String,
-    tail: String,
     doing: String,
-    /// The statement being built; empty between statements.
-    statement: Vec<u8>,
-    statement_rows: usize,
+    statement: Statement,
+    /// Of the statement's rows.
+    keys: RowKeys,
     limit: usize,
     receipt: Receipt,
 }
@@ -356,11 +404,9 @@ impl<'a> ShardWrite<'a> {
             lease,
             lock,
             encoder: Encoder::new(plan),
-            head,
-            tail,
             doing,
-            statement: Vec::new(),
-            statement_rows: 0,
+            statement: Statement { head, tail, ..Statement::default() },
+            keys: RowKeys::new(plan),
             limit,
             receipt: Receipt::default(),
         })
@@ -388,15 +434,11 @@ impl<'a> ShardWrite<'a> {
 
     async fn write(&mut self, batch: &Batch) -> Result<()> {
         for row in 0..batch.rows() {
-            if self.statement.is_empty() {
-                self.statement.extend_from_slice(self.head.as_bytes());
-            } else {
-                self.statement.push(b',');
-            }
-            self.encoder.push_row(&mut self.statement, self.plan, batch, row)?;
-            self.statement_rows += 1;
-            if self.statement_rows >= self.plan.statement_rows || self.statement.len() >= self.limit
-            {
+            let text = self.statement.next_row();
+            self.encoder.push_row(text, self.plan, batch, row)?;
+            self.keys.push(self.plan, batch, row);
+            let is_full = self.statement.rows() >= self.plan.statement_rows;
+            if is_full || self.statement.text.len() >= self.limit {
                 self.flush().await?;
             }
         }
@@ -429,27 +471,32 @@ impl<'a> ShardWrite<'a> {
     }
 
     async fn flush(&mut self) -> Result<()> {
-        if self.statement.is_empty() {
+        if self.statement.text.is_empty() {
             return Ok(());
         }
-        self.statement.extend_from_slice(self.tail.as_bytes());
         let max_packet = self.db.max_packet();
-        if self.statement.len() >= max_packet {
+        let length = self.statement.text.len() + self.statement.tail.len();
+        if length >= max_packet {
             return Err(Error::permanent(format!(
-                "{}: a row needs a statement of {} bytes, but the server's max_allowed_packet is \
-                 {max_packet}",
+                "{}: a row needs a statement of {length} bytes, but the server's \
+                 max_allowed_packet is {max_packet}",
                 self.doing,
-                self.statement.len()
             ))
             .with_remedy("raise max_allowed_packet on the target server"));
         }
-        let text = String::from_utf8(std::mem::take(&mut self.statement))
-            .map_err(|_| failure::not_utf8(&self.doing))?;
-        let rows = std::mem::take(&mut self.statement_rows) as u64;
-        let done = (&mut *self.lease)
-            .execute(sqlx::raw_sql(AssertSqlSafe(text)))
-            .await
-            .map_err(|error| self.db.failure(&self.doing, error))?;
+        let text = self.statement.whole().map_err(|_| failure::not_utf8(&self.doing))?;
+        let result = (&mut *self.lease).execute(sqlx::raw_sql(AssertSqlSafe(text))).await;
+        let done = match result {
+            Ok(done) => done,
+            Err(error) => {
+                let row = culprit::find(&mut self.lease, &self.statement, &error).await;
+                let row = row.map(|row| self.keys.describe(self.plan, row));
+                let doing = row.map_or(self.doing.clone(), |row| format!("{}, {row}", self.doing));
+                return Err(self.db.failure(&doing, error));
+            }
+        };
+        let rows = self.keys.restart(self.plan);
+        self.statement.restart();
         // An upsert counts 1 for a row that was inserted or is the same, 2 for one that changed.
         if done.rows_affected() < rows {
             return Err(Error::permanent(format!(

@@ -5,10 +5,8 @@ use crate::batch::Batch;
 use crate::error::{Error, Result};
 use crate::plan::check::Check;
 use crate::plugin::WritePlan;
+use crate::plugin::row_keys::RowKeys;
 use crate::schema::{Column, LogicalType};
-
-/// Bytes of a key that are remembered for a message.
-const KEY_BYTES: usize = 80;
 
 /// How a column's cells are written. PostgreSQL reads the canonical form of every type but bytes;
 /// the others here keep it from changing a value in silence, or from refusing a good one.
@@ -77,8 +75,7 @@ pub(super) struct Encoder<'p> {
     /// Rows that were encoded and not yet sent.
     pub(super) buffer: Vec<u8>,
     /// The keys of this statement's rows, to name the one that the server refuses.
-    keys: Batch,
-    rows: u64,
+    keys: RowKeys,
 }
 
 impl<'p> Encoder<'p> {
@@ -89,15 +86,13 @@ impl<'p> Encoder<'p> {
             plan,
             columns: columns.map(|(c, to)| (Form::choose(&c.from, to), c.check)).collect(),
             buffer: Vec::new(),
-            keys: Batch::new(plan.key.len()),
-            rows: 0,
+            keys: RowKeys::new(plan),
         }
     }
 
     /// Starts another statement and returns the rows of the one before.
     pub(super) fn restart(&mut self) -> u64 {
-        self.keys = Batch::new(self.plan.key.len());
-        std::mem::take(&mut self.rows)
+        self.keys.restart(self.plan)
     }
 
     /// Appends a row.
@@ -120,30 +115,13 @@ impl<'p> Encoder<'p> {
             written.map_err(|fault| self.refuse(batch, row, position, &fault))?;
         }
         self.buffer.push(b'\n');
-        self.remember(batch, row);
+        self.keys.push(self.plan, batch, row);
         Ok(())
-    }
-
-    fn remember(&mut self, batch: &Batch, row: usize) {
-        self.rows += 1;
-        for &position in &self.plan.key {
-            match batch.cell(row, position) {
-                Some(cell) => self.keys.push(&cell[..cell.len().min(KEY_BYTES)]),
-                None => self.keys.push_null(),
-            }
-        }
     }
 
     /// Names the row on a line of the statement, counted from 1.
     pub(super) fn describe_line(&self, line: usize) -> String {
-        let Some(row) = line.checked_sub(1).filter(|&row| row < self.keys.rows()) else {
-            return format!("row {line} of a COPY");
-        };
-        let cells = (0..self.plan.columns.len()).map(|column| {
-            let position = self.plan.key.iter().position(|&key| key == column)?;
-            self.keys.cell(row, position)
-        });
-        self.plan.describe_row(cells)
+        self.keys.describe(self.plan, line)
     }
 
     #[cold]
@@ -256,9 +234,9 @@ mod tests {
         encoder.push(&batch, 1).unwrap();
         assert_eq!(encoder.buffer, b"1\ta\\tb\\\\N\\r\\n\x08\t\\\\x005cff\n2\t\t\\N\n".as_slice());
         assert_eq!(encoder.describe_line(2), "row id=2");
-        assert_eq!(encoder.describe_line(3), "row 3 of a COPY");
+        assert_eq!(encoder.describe_line(3), "row 3 of a statement");
         assert_eq!(encoder.restart(), 2);
-        assert_eq!(encoder.describe_line(1), "row 1 of a COPY");
+        assert_eq!(encoder.describe_line(1), "row 1 of a statement");
     }
 
     #[test]

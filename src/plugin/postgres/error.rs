@@ -7,6 +7,8 @@ use sqlx::postgres::PgDatabaseError;
 
 use crate::config::connection::ConnectionConfig;
 use crate::error::{Error, Kind};
+use crate::plugin::WritePlan;
+use crate::schema::LogicalType;
 
 /// How a NOT NULL violation names the table of [`super::load`].
 const OF_STAGE: &str = " of relation \"goshift_stage_";
@@ -97,7 +99,7 @@ fn from_server(server: &PgDatabaseError) -> Error {
         ("constraint", server.constraint()),
     ];
     for (what, name) in names {
-        if let Some(name) = name.filter(|name| !text.contains(*name)) {
+        if let Some(name) = name.filter(|name| !text.contains(&format!("\"{name}\""))) {
             text.push_str(&format!(", {what} {name}"));
         }
     }
@@ -189,9 +191,38 @@ pub(super) fn copy_line(error: &sqlx::Error) -> Option<usize> {
     copy_place(server.r#where()).map(|(line, _)| line)
 }
 
-/// Reads `COPY name, line 5, column x: "…"`.
+/// The key of the row that a constraint has refused, as far as the server's detail says it for sure:
+/// values that may hold a comma can't be told from several. Nothing else of the row is shown.
+pub(super) fn failing_row(error: &sqlx::Error, plan: &WritePlan) -> Option<String> {
+    let server = error.as_database_error()?.try_downcast_ref::<PgDatabaseError>()?;
+    let mut rest = server.detail()?.strip_prefix("Failing row contains (")?;
+    let key = plan.key.iter().map(|&k| plan.columns[k].target);
+    let last = key.max()?;
+    let mut values = Vec::with_capacity(last + 1);
+    for column in &plan.schema.columns[..=last] {
+        use LogicalType as T;
+        let is_plain = matches!(
+            column.logical,
+            T::Bool
+                | T::Int(_)
+                | T::Decimal { .. }
+                | T::Uuid
+                | T::Date
+                | T::DateTime(_)
+                | T::TimestampTz(_)
+        );
+        let end = rest.find([',', ')']).filter(|_| is_plain)?;
+        values.push(&rest[..end]);
+        rest = rest[end..].trim_start_matches([',', ' ']);
+    }
+    let cells = plan.columns.iter().map(|column| values.get(column.target).map(|v| v.as_bytes()));
+    Some(plan.describe_row(cells))
+}
+
+/// Reads `COPY name, line 5, column x: "…"`, which may stand below the place in a JSON text.
 fn copy_place(context: Option<&str>) -> Option<(usize, Option<&str>)> {
-    let (_, rest) = context?.split_once(", line ")?;
+    let copy = context?.lines().find(|line| line.starts_with("COPY "))?;
+    let (_, rest) = copy.split_once(", line ")?;
     let digits = rest.find(|c: char| !c.is_ascii_digit()).unwrap_or(rest.len());
     let line = rest[..digits].parse().ok()?;
     let column = rest[digits..]
@@ -231,6 +262,8 @@ mod tests {
             copy_place(Some("COPY t, line 12, column a b: \"x, line 7\"")),
             Some((12, Some("a b")))
         );
+        let json = "JSON data, line 1: \"…\nCOPY t, line 4, column v: \"x\"";
+        assert_eq!(copy_place(Some(json)), Some((4, Some("v"))));
         assert_eq!(copy_place(Some("COPY t, line 3: \"1\tx\"")), Some((3, None)));
         assert_eq!(copy_place(Some("SQL statement \"…\"")), None);
     }

@@ -157,7 +157,7 @@ async fn copy(
         }
         WireFormat::PostgresBinary => {
             let statement = format!("COPY {table} ({columns}) FROM STDIN (FORMAT binary)");
-            copy_raw(lane, &statement, input).await
+            copy_raw(lane, plan, &statement, input).await
         }
         WireFormat::SqliteValues | WireFormat::ServerSide => {
             Err(Error::internal("PostgreSQL was sent what it does not accept"))
@@ -221,7 +221,12 @@ async fn send(copy: &mut PgCopyIn<&mut PgConnection>, buffer: &mut Vec<u8>) -> R
     Ok(())
 }
 
-async fn copy_raw(lane: &mut Lane, statement: &str, input: &mut BatchReceiver) -> Result<Receipt> {
+async fn copy_raw(
+    lane: &mut Lane,
+    plan: &WritePlan,
+    statement: &str,
+    input: &mut BatchReceiver,
+) -> Result<Receipt> {
     let mut receipt = Receipt::default();
     let mut tuples = Tuples::new();
     let mut copy = lane.copy_in(statement).await?;
@@ -235,7 +240,11 @@ async fn copy_raw(lane: &mut Lane, statement: &str, input: &mut BatchReceiver) -
             copy.send(chunk).await.map_err(error::from_sqlx)?;
         }
     }
-    let stored = copy.finish().await.map_err(error::from_sqlx)?;
+    let stored = copy.finish().await.map_err(|error| {
+        let row = error::failing_row(&error, plan)
+            .or_else(|| error::copy_line(&error).map(|line| format!("row {line} of the shard")));
+        row.into_iter().fold(error::from_sqlx(error), Error::context)
+    })?;
     receipt.rows = tuples.rows()?;
     if stored != receipt.rows {
         return Err(lost_rows(receipt.rows, stored));

@@ -1,0 +1,54 @@
+//! `docs/FIDELITY.md`: the table that users read.
+
+use crate::case::{Case, Outcome};
+use crate::cases;
+use crate::support::ENGINES;
+
+const HEAD: &str = "# What becomes of each kind of value
+
+Written by `cargo test --test fidelity` from the cases that it runs against real servers; do not edit.
+*equal*: the target prints the same value, or the one shown. *fails*: the run fails, naming table, column
+and key, and the target holds nothing of that shard. *refused*: the task is refused before a row moves,
+naming the column.
+
+";
+
+/// The whole document.
+pub fn text() -> String {
+    let pairs = ENGINES.iter().flat_map(|&from| ENGINES.iter().map(move |&to| (from, to)));
+    let pairs: Vec<_> = pairs.map(|(from, to)| (from, to, cases::of(from, to))).collect();
+    let mut text = HEAD.to_owned();
+    text += "| from → to | cases | equal | fails | refused |\n|---|---|---|---|---|\n";
+    let mut all = Vec::new();
+    for (from, to, cases) in &pairs {
+        text += &format!("| {from} → {to} {}\n", counts(cases));
+        all.extend(cases.iter().copied());
+    }
+    text += &format!("| all {}\n", counts(&all));
+    for (from, to, cases) in &pairs {
+        text += &format!(
+            "\n## {from} → {to}\n\n| value | source column | target column | outcome |\n|---|---|---|---|\n"
+        );
+        for case in cases {
+            text += &line(case);
+        }
+    }
+    text
+}
+
+fn counts(cases: &[Case]) -> String {
+    let of = |outcome| cases.iter().filter(|case| case.outcome == outcome).count();
+    let (equal, fails, refused) = (of(Outcome::Equal), of(Outcome::Fails), of(Outcome::Refused));
+    format!("| {} | {equal} | {fails} | {refused} |", cases.len())
+}
+
+fn line(case: &Case) -> String {
+    let outcome = match case.outcome {
+        Outcome::Equal => "equal",
+        Outcome::Fails => "fails",
+        Outcome::Refused => "refused",
+    };
+    let code = |text: &str| format!("`{}`", text.replace('|', "\\|"));
+    let to = case.to.map_or("created".to_owned(), code);
+    format!("| {} | {} | {to} | {outcome} |\n", case.name.replace('|', "\\|"), code(case.from))
+}

@@ -1,0 +1,71 @@
+//! The fidelity matrix: every kind of value, between every pair of engines it is about, against real
+//! servers. `docs/FIDELITY.md` is written from the same data.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "helpers of tests")]
+#![allow(dead_code, reason = "the suite's support has more than this needs")]
+
+#[path = "../suite/support/mod.rs"]
+mod support;
+
+mod case;
+mod cases;
+mod document;
+mod execute;
+
+use execute::every_case_of;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn mysql_to_mysql() {
+    every_case_of("mysql", "mysql").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn mysql_to_postgres() {
+    every_case_of("mysql", "postgres").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn mysql_to_sqlite() {
+    every_case_of("mysql", "sqlite").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn postgres_to_mysql() {
+    every_case_of("postgres", "mysql").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn postgres_to_postgres() {
+    every_case_of("postgres", "postgres").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn postgres_to_sqlite() {
+    every_case_of("postgres", "sqlite").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn sqlite_to_mysql() {
+    every_case_of("sqlite", "mysql").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn sqlite_to_postgres() {
+    every_case_of("sqlite", "postgres").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn sqlite_to_sqlite() {
+    every_case_of("sqlite", "sqlite").await;
+}
+
+/// Users read what was run, not what was meant.
+#[test]
+fn the_document_is_that_of_these_cases() {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/FIDELITY.md");
+    let text = document::text();
+    let found = std::fs::read_to_string(path).unwrap_or_default();
+    if found != text {
+        std::fs::write(path, &text).unwrap();
+        panic!("docs/FIDELITY.md was not that of the cases: it has been written anew, commit it");
+    }
+}
