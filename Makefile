@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help linux mac demo demo-rabbitmq services services-down test chaos long-run lint deny bench bench-peers bench-loops bench-overhead bench-participants
+.PHONY: help linux mac demo demo-rabbitmq services services-down test fidelity chaos long-run lint deny bench bench-peers bench-loops bench-overhead bench-participants
 
 BINARIES := goshift goshift-submit goshift-worker
 SCRIPTS := scripts/demo scripts/services scripts/long-run bench/run bench/peers bench/overhead bench/participants \
@@ -43,6 +43,14 @@ test: ## start the services, then run every test
 	@$(need-build)
 	scripts/services up
 	cargo test --locked --features fault-points
+
+ROUNDS ?= 10
+
+fidelity: ## random tables, 100,000 rows over each pair of engines (ROUNDS)
+	@$(need-build)
+	scripts/services up
+	for seed in $$(shuf -i 1-1000000 -n '$(ROUNDS)'); do \
+	  FIDELITY_SEED=$$seed cargo test --locked --features fault-points --test fidelity any_ || exit 1; done
 
 # Each seed is a plan of its own: `make chaos SEEDS=7` repeats one of them.
 SEEDS ?= 1 2 3 4 5 6 7 8 9 10

@@ -10,8 +10,10 @@ mod case;
 mod cases;
 mod document;
 mod execute;
+mod random;
 
 use execute::every_case_of;
+use random::a_table_of_any_shape;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn mysql_to_mysql() {
@@ -56,6 +58,51 @@ async fn sqlite_to_postgres() {
 #[tokio::test(flavor = "multi_thread")]
 async fn sqlite_to_sqlite() {
     every_case_of("sqlite", "sqlite").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn any_mysql_to_mysql() {
+    a_table_of_any_shape("mysql", "mysql").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn any_mysql_to_postgres() {
+    a_table_of_any_shape("mysql", "postgres").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn any_mysql_to_sqlite() {
+    a_table_of_any_shape("mysql", "sqlite").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn any_postgres_to_mysql() {
+    a_table_of_any_shape("postgres", "mysql").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn any_postgres_to_postgres() {
+    a_table_of_any_shape("postgres", "postgres").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn any_postgres_to_sqlite() {
+    a_table_of_any_shape("postgres", "sqlite").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn any_sqlite_to_mysql() {
+    a_table_of_any_shape("sqlite", "mysql").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn any_sqlite_to_postgres() {
+    a_table_of_any_shape("sqlite", "postgres").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn any_sqlite_to_sqlite() {
+    a_table_of_any_shape("sqlite", "sqlite").await;
 }
 
 /// Users read what was run, not what was meant.
