@@ -12,6 +12,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 
 use crate::error::{Error, Kind, Result};
 use crate::fence::{Fence, Pulse};
+use crate::plan::rules::Rules;
 use crate::room::Stay;
 use crate::throttle::Throttle;
 
@@ -213,6 +214,8 @@ pub struct BatchSender {
     pulse: Pulse,
     throttle: Throttle,
     stay: Option<Arc<Stay>>,
+    /// With the columns of the source that the cells are.
+    rules: Option<(Rules, Vec<usize>)>,
 }
 
 /// The writer's end.
@@ -248,7 +251,15 @@ pub fn throttled_channel(
     let budget = Arc::new(Semaphore::new(limit));
     let paced = throttle.is_limited();
     (
-        BatchSender { messages: sender, budget, limit, pulse: pulse.clone(), throttle, stay: None },
+        BatchSender {
+            messages: sender,
+            budget,
+            limit,
+            pulse: pulse.clone(),
+            throttle,
+            stay: None,
+            rules: None,
+        },
         BatchReceiver { messages: receiver, held: None, fence, pulse, paced },
     )
 }
@@ -263,6 +274,11 @@ impl BatchSender {
         Self { stay: Some(stay), ..self }
     }
 
+    /// Values are changed as a run's rules say; the cells are these columns of the source.
+    pub(crate) fn under(self, rules: (Rules, Vec<usize>)) -> Self {
+        Self { rules: Some(rules).filter(|(rules, _)| !rules.is_empty()), ..self }
+    }
+
     /// Hands a payload on, waiting while the writer is behind or the run's limit is reached.
     ///
     /// # Errors
@@ -274,6 +290,12 @@ impl BatchSender {
                 held = stay.hold(payload.footprint(), &self.pulse) => held?,
                 () = self.messages.closed() => return Err(writer_gone()),
             }
+        }
+        if let Some((rules, columns)) = &self.rules {
+            payload = match payload {
+                Payload::Rows(batch) => Payload::Rows(rules.apply(columns, batch)),
+                _ => return Err(Error::internal("rules need rows they can read")),
+            };
         }
         if !self.throttle.is_limited() {
             return self.hand_on(payload).await;

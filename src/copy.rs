@@ -64,7 +64,8 @@ pub async fn shard(
             pulse.clone(),
             limits.throttle.clone(),
         );
-        let sender = sender.within(Arc::clone(&stay));
+        let rules = (way.read.rules.clone(), way.read.columns.clone());
+        let sender = sender.within(Arc::clone(&stay)).under(rules);
         let copied = tokio::select! {
             (read, written) = async {
                 tokio::join!(

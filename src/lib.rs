@@ -4,6 +4,7 @@
 //! ledger and progress. See ARCHITECTURE.md for the picture.
 
 pub mod batch;
+pub mod calendar;
 pub mod checksum;
 pub mod cli;
 pub mod compare;

@@ -12,10 +12,12 @@ use crate::plugin::WriteMode;
 mod cursor;
 mod deletion;
 mod limits;
+mod values;
 
 pub use cursor::{CursorParams, Nulls, Overlap};
 pub use deletion::MaxDelete;
 pub use limits::Retry;
+pub use values::{Limit, LongText, Missing, Nul, Tinyint1, ValueParams, ZeroDates};
 
 /// How much of the table a run copies.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -156,6 +158,9 @@ pub struct Params {
     pub verify: bool,
     /// How mode cursor picks its rows.
     pub cursor: CursorParams,
+    /// What becomes of values that the target can't hold.
+    #[serde(deserialize_with = "values")]
+    pub values: ValueParams,
 }
 
 impl KnownKeys for Params {
@@ -177,6 +182,7 @@ impl KnownKeys for Params {
         "max_delete",
         "verify",
         "cursor",
+        "values",
     ];
 }
 
@@ -233,6 +239,12 @@ impl<'de> Deserialize<'de> for SourceAndTarget {
         let dest = dest.unwrap_or_else(|| src.clone());
         Ok(Self { src, dest })
     }
+}
+
+/// Unknown policies are refused by name.
+fn values<'de, D: Deserializer<'de>>(deserializer: D) -> Result<ValueParams, D::Error> {
+    let value = Value::deserialize(deserializer)?;
+    keys::read("params.values", value).map_err(serde::de::Error::custom)
 }
 
 fn split_key<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<String>, D::Error> {
@@ -407,6 +419,8 @@ mod tests {
                 "{\"mode\": \"cursor\", \"diff_column\": \"a\", \"write_mode\": \"insert\"}",
                 "insert",
             ),
+            ("{\"values\": {\"zero_date\": \"null\"}}", "zero_date"),
+            ("{\"values\": {\"nul\": \"keep\"}}", "keep"),
             ("{\"cursor\": {\"overlap\": \"soon\"}}", "overlap"),
         ] {
             let error = params(text).unwrap_err();

@@ -9,6 +9,7 @@ use std::sync::Arc;
 
 use crate::batch::WireFormat;
 use crate::error::{Error, Result};
+use crate::plan::rules::Rules;
 use crate::plugin::digest::{
     Buckets, Digest, DigestPlan, HashFunction, HashedRow, Ordering, Print,
 };
@@ -189,7 +190,9 @@ impl Comparing<'_> {
         let (ours, theirs) =
             tokio::try_join!(self.source.hash_functions(), self.target.hash_functions())?;
         let hash = ours.into_iter().find(|function| theirs.contains(function));
-        let by_server = prints.is_some() && key_prints.is_some() && hash.is_some();
+        // Servers don't know what policies make of their values.
+        let by_server =
+            prints.is_some() && key_prints.is_some() && hash.is_some() && read.rules.is_empty();
         let is_number =
             |column: &Column| matches!(column.logical, LogicalType::Int(_) | LogicalType::UInt(_));
         let by_number = write
@@ -200,33 +203,45 @@ impl Comparing<'_> {
         let format = self.format();
         let forms = write.key.iter().chain(&hashed).map(|&p| self.form(p, format)).collect();
         let split = shared_split(read, write);
-        let side =
-            |reader, schema: &Arc<Schema>, columns: Vec<usize>, split: Vec<usize>, filter| Side {
-                reader,
-                plan: DigestPlan {
-                    read: ReadPlan {
-                        schema: Arc::clone(schema),
-                        columns: hashed.iter().map(|&position| columns[position]).collect(),
-                        split,
-                        filter,
-                        shard_rows: read.shard_rows,
-                        format,
-                    },
-                    prints: prints.clone().unwrap_or_default(),
-                    key: write.key.iter().map(|&position| columns[position]).collect(),
-                    key_prints: key_prints.clone().unwrap_or_default(),
-                    hash: hash.clone().unwrap_or(HashFunction::Sha256),
-                    by_number,
+        let side = |reader,
+                    schema: &Arc<Schema>,
+                    columns: Vec<usize>,
+                    split: Vec<usize>,
+                    filter,
+                    rules| Side {
+            reader,
+            plan: DigestPlan {
+                read: ReadPlan {
+                    schema: Arc::clone(schema),
+                    columns: hashed.iter().map(|&position| columns[position]).collect(),
+                    split,
+                    filter,
+                    shard_rows: read.shard_rows,
+                    format,
+                    rules,
                 },
-                columns,
-            };
+                prints: prints.clone().unwrap_or_default(),
+                key: write.key.iter().map(|&position| columns[position]).collect(),
+                key_prints: key_prints.clone().unwrap_or_default(),
+                hash: hash.clone().unwrap_or(HashFunction::Sha256),
+                by_number,
+            },
+            columns,
+        };
         let targets: Vec<usize> = write.columns.iter().map(|column| column.target).collect();
         let split_of =
             |columns: &[usize]| split.iter().map(|&position| columns[position]).collect();
         let (from_split, to_split) = (split_of(&read.columns), split_of(&targets));
         let filter = read.filter.clone();
-        let source = side(self.source, &read.schema, read.columns.clone(), from_split, filter);
-        let target = side(self.target, &write.schema, targets, to_split, None);
+        let source = side(
+            self.source,
+            &read.schema,
+            read.columns.clone(),
+            from_split,
+            filter,
+            read.rules.clone(),
+        );
+        let target = side(self.target, &write.schema, targets, to_split, None, Rules::default());
         let (orderings, others) = tokio::try_join!(
             source.reader.orderings(&source.plan.read),
             target.reader.orderings(&target.plan.read)

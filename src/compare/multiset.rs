@@ -9,6 +9,7 @@ use super::whole::Outcome;
 use super::{Comparing, Sum};
 use crate::batch::{self, BatchReceiver, Payload, WireFormat};
 use crate::error::{Error, Result};
+use crate::plan::rules::Rules;
 use crate::plugin::{KeyRange, ReadPlan, Reader};
 
 impl Comparing<'_> {
@@ -20,17 +21,23 @@ impl Comparing<'_> {
         let (read, write, format) = (self.read, self.write, self.format());
         let forms = (0..read.columns.len()).map(|position| self.form(position, format));
         let forms: Arc<[Form]> = forms.collect();
-        let plan = |schema, columns, filter| ReadPlan {
+        let plan = |schema, columns, filter, rules| ReadPlan {
             schema,
             columns,
             split: Vec::new(),
             filter,
             shard_rows: read.shard_rows,
             format,
+            rules,
         };
         let targets = write.columns.iter().map(|column| column.target).collect();
-        let source = plan(Arc::clone(&read.schema), read.columns.clone(), read.filter.clone());
-        let target = plan(Arc::clone(&write.schema), targets, None);
+        let source = plan(
+            Arc::clone(&read.schema),
+            read.columns.clone(),
+            read.filter.clone(),
+            read.rules.clone(),
+        );
+        let target = plan(Arc::clone(&write.schema), targets, None, Rules::default());
         let (source, target) = tokio::try_join!(
             side(self.source, source, Arc::clone(&forms), self.buffer),
             side(self.target, target, forms, self.buffer)
@@ -66,6 +73,7 @@ async fn side(
     buffer: usize,
 ) -> Result<Sum> {
     let (sender, receiver) = batch::channel(buffer);
+    let sender = sender.under((plan.rules.clone(), plan.columns.clone()));
     // Hashing on a task of its own, so that both cores work.
     let hashing = tokio::spawn(sum_up(receiver, forms));
     reader.read(&plan, &KeyRange::All, sender).await?;

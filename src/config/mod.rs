@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use serde_json::{Map, Value};
 
 use crate::error::{Error, Result};
+use crate::task::ValueParams;
 use connection::ConnectionConfig;
 use environment::Environment;
 use keys::KnownKeys;
@@ -55,12 +56,15 @@ pub struct Settings {
     pub worker: WorkerSettings,
     /// Where logs go.
     pub log: LogSettings,
+    /// What becomes of values that a target can't hold, where a task says nothing.
+    pub values: ValueParams,
 }
 
 struct Root;
 
 impl KnownKeys for Root {
-    const KEYS: &'static [&'static str] = &["task_meta", "from", "to", "queue", "worker", "log"];
+    const KEYS: &'static [&'static str] =
+        &["task_meta", "from", "to", "queue", "worker", "log", "values"];
 }
 
 impl Settings {
@@ -107,7 +111,8 @@ impl Settings {
         let worker = keys::read::<WorkerSettings>("worker", section("worker")?)?;
         worker.check()?;
         let log = keys::read::<LogSettings>("log", section("log")?)?;
-        Ok(Self { root, environment, file, worker, log })
+        let values = keys::read::<ValueParams>("values", section("values")?)?;
+        Ok(Self { root, environment, file, worker, log, values })
     }
 
     /// The task database: its engine's name and its connection.

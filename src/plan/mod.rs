@@ -15,10 +15,12 @@ use crate::plugin::{
     ColumnPair, NewTable, ReadPlan, Reader, WriteColumn, WriteMode, WritePlan, Writer,
 };
 use crate::schema::{Column, Schema, TableRef};
-use crate::task::{Mode, TaskMeta};
+use crate::task::{Mode, TaskMeta, Tinyint1, ValueParams};
+use rules::{RuledPair, Rules};
 
 pub mod check;
 mod columns;
+pub mod rules;
 pub mod sizing;
 pub mod split;
 
@@ -74,6 +76,8 @@ pub struct Planner<'a> {
     pub same_file: bool,
     /// Cap on lanes.
     pub max_lanes: usize,
+    /// What becomes of values that the target can't hold.
+    pub values: &'a ValueParams,
     /// Whether the run has begun already, here or at another worker.
     pub goes_on: bool,
 }
@@ -105,7 +109,11 @@ impl Planner<'_> {
             true => WriteMode::Insert,
             false => self.write_mode(&target, &key, &mut notes),
         };
-        let format = self.format(&source, &target, &pairs, &split).await?;
+        let rules = self.rules(&source, &target, &pairs, &split, &key)?;
+        let format = match rules.is_empty() {
+            true => self.format(&source, &target, &pairs, &split).await?,
+            false => WireFormat::Canonical,
+        };
         let may_be_null = key.iter().any(|&k| target.columns[pairs[k].target].nullable);
         let count_rows = mode == WriteMode::Upsert
             && (may_be_null || !columns::key_is_unique_in_source(&source, &target, &pairs, &key));
@@ -120,6 +128,7 @@ impl Planner<'_> {
             filter: params.filter.clone().filter(|text| !text.trim().is_empty()),
             shard_rows: self.shard_rows(&mut notes),
             format,
+            rules,
         };
         let mut write = WritePlan {
             columns: pairs
@@ -155,6 +164,25 @@ impl Planner<'_> {
             lacks_key,
             notes,
         })
+    }
+
+    /// What may happen to values on their way.
+    fn rules(
+        &self,
+        source: &Schema,
+        target: &Schema,
+        pairs: &[columns::Pair],
+        split: &[usize],
+        key: &[usize],
+    ) -> Result<Rules> {
+        let ruled = pairs.iter().enumerate().map(|(position, pair)| RuledPair {
+            position: pair.source,
+            from: &source.columns[pair.source],
+            to: &target.columns[pair.target],
+            in_key: split.contains(&pair.source) || key.contains(&position),
+            same_engine: self.from_engine == self.to_engine,
+        });
+        Rules::choose(self.values, ruled)
     }
 
     async fn source(&self) -> Result<Arc<Schema>> {
@@ -199,7 +227,10 @@ impl Planner<'_> {
             .map(|key| chosen.iter().position(|(position, _)| position == key))
             .collect::<Option<_>>()
             .unwrap_or_default();
-        let new = columns::new_columns(source, chosen, &key);
+        let mut new = columns::new_columns(source, chosen, &key);
+        if self.values.tinyint1 == Some(Tinyint1::Boolean) && self.from_engine != self.to_engine {
+            columns::truth_values(&mut new);
+        }
         let late_key = self.wants_late_key(source, &new, &key).then_some(self.run_id);
         if dry {
             return Ok((Arc::new(columns::imagined(table, new, &key, late_key)), true));
@@ -362,8 +393,10 @@ impl Plan {
             .collect();
         // A key that the run adds may be there when it goes on: the rows are the same.
         let mode = if write.adds_key { WriteMode::Upsert } else { write.mode };
+        let rules: Vec<_> = read.columns.iter().map(|&column| read.rules.of(column)).collect();
+        let rules = if read.rules.is_empty() { String::new() } else { format!(" {rules:?}") };
         let text = format!(
-            "{from} {} {to} {} {split:?} {columns:?} {:?} {:?} {mode:?}",
+            "{from} {} {to} {} {split:?} {columns:?} {:?} {:?} {mode:?}{rules}",
             read.schema.table, write.schema.table, read.filter, write.key
         );
         format!("{:032x}", checksum(text.as_bytes()))

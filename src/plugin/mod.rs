@@ -14,6 +14,7 @@ use crate::config::connection::ConnectionConfig;
 use crate::error::{Error, Result};
 use crate::fence::Fence;
 use crate::plan::check::Check;
+use crate::plan::rules::Rules;
 use crate::plugin::digest::{
     Buckets, Digest, DigestPlan, HashFunction, HashedRow, Ordering, Print,
 };
@@ -118,6 +119,8 @@ pub struct ReadPlan {
     pub shard_rows: u64,
     /// What the writer gets.
     pub format: WireFormat,
+    /// What may happen to values on their way.
+    pub rules: Rules,
 }
 
 impl ReadPlan {

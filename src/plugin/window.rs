@@ -2,9 +2,9 @@
 //! `diff_column`.
 
 use serde::{Deserialize, Serialize};
-use time::{Date, Duration, Month, PrimitiveDateTime, Time};
 
 use super::BoundValue;
+use crate::calendar;
 use crate::error::{Error, Result};
 use crate::task::Overlap;
 
@@ -78,25 +78,9 @@ fn number_before(text: &str, steps: u64) -> Option<String> {
     floor.checked_sub(i128::from(steps)).map(|lower| lower.to_string())
 }
 
-/// Of `YYYY-MM-DD[ HH:MM:SS[.f]][zone]`, less the seconds and without the fraction. A date stays one.
+/// Of a time, less the seconds and without the fraction. A date stays one.
 fn time_before(text: &str, seconds: u64) -> Option<String> {
-    let number = |at: std::ops::Range<usize>| text.get(at)?.parse::<u8>().ok();
-    let year = text.get(0..4)?.parse().ok()?;
-    let month = Month::try_from(number(5..7)?).ok()?;
-    let date = Date::from_calendar_date(year, month, number(8..10)?).ok()?;
-    let time = match text.len() {
-        10 => Time::MIDNIGHT,
-        _ => Time::from_hms(number(11..13)?, number(14..16)?, number(17..19)?).ok()?,
-    };
-    let lower = PrimitiveDateTime::new(date, time)
-        .checked_sub(Duration::seconds(i64::try_from(seconds).ok()?))?;
-    let (date, time) = (lower.date(), lower.time());
-    let day = format!("{:04}-{:02}-{:02}", date.year(), u8::from(date.month()), date.day());
-    let Some(rest) = text.get(19..) else { return (text.len() == 10).then_some(day) };
-    let zone = rest.trim_start_matches(|c: char| c == '.' || c.is_ascii_digit());
-    let separator = text.get(10..11)?;
-    let (hour, minute, second) = time.as_hms();
-    Some(format!("{day}{separator}{hour:02}:{minute:02}:{second:02}{zone}"))
+    calendar::parse(text)?.floored(-i64::try_from(seconds).ok()?)
 }
 
 #[cfg(test)]

@@ -162,6 +162,7 @@ impl Runner {
         let same_database = from.name() == to.name()
             && from_address == to_address
             && source.schema == target.schema;
+        let values = task.params.values.over(&self.settings.values);
         let plan = Planner {
             task,
             run_id: at.run_id(),
@@ -174,6 +175,7 @@ impl Runner {
             same_server: from.name() == to.name() && source.is_same_server(&target),
             same_file: same_database && source.path.is_some(),
             max_lanes,
+            values: &values,
         };
         let mut plan = plan.plan(at.is_dry()).await?;
         if task.mode == Mode::Cursor {
@@ -318,6 +320,10 @@ impl Runner {
         let finishing = finishing.await;
         if finishing.is_err() {
             self.ledger.complete_shards(claim, &unnoted).await?;
+        }
+        for note in route.plan.read.rules.notes() {
+            tracing::warn!(task = claim.task_id, run = %claim.run_id, "{note}");
+            notes.push(note);
         }
         if let Some(note) = finishing? {
             tracing::warn!(task = claim.task_id, run = %claim.run_id, "{note}");

@@ -23,6 +23,8 @@ pub struct Case {
     pub before: (&'static str, &'static str),
     /// How it must end.
     pub outcome: Outcome,
+    /// The task's policies, as JSON.
+    pub values: &'static str,
     /// What a refusal names: the column, or the constraint.
     pub names: &'static str,
 }
@@ -35,6 +37,8 @@ pub enum Outcome {
     /// The run fails at the last row: it names table, column (or constraint) and key, and the target
     /// holds nothing.
     Fails,
+    /// As [`Outcome::Equal`] once a declared policy has changed so many values, which the run says.
+    Policy(u32),
     /// The task is refused before a row moves, and the column is named.
     Refused,
 }
@@ -42,7 +46,18 @@ pub enum Outcome {
 /// A case whose values arrive as they are.
 pub const fn equal(name: &'static str, from: &'static str, rows: &'static [Row]) -> Case {
     let (before, outcome) = (("", ""), Outcome::Equal);
-    Case { name, from, to: None, rows, read: None, before, outcome, names: "v" }
+    Case { name, from, to: None, rows, read: None, before, outcome, names: "v", values: "" }
+}
+
+/// A case in which a declared policy changes so many values.
+pub const fn policy(
+    name: &'static str,
+    values: &'static str,
+    (from, to): (&'static str, &'static str),
+    rows: &'static [Row],
+    count: u32,
+) -> Case {
+    Case { outcome: Outcome::Policy(count), values, ..equal(name, from, rows).into(to) }
 }
 
 /// A case whose last row can't be kept as it is.

@@ -8,7 +8,8 @@ const HEAD: &str = "# What becomes of each kind of value
 
 Written by `cargo test --test fidelity` from the cases that it runs against real servers; do not edit.
 *equal*: the target prints the same value, or the one shown. *fails*: the run fails, naming table, column
-and key, and the target holds nothing of that shard. *refused*: the task is refused before a row moves,
+and key, and the target holds nothing of that shard. *policy*: the task's `values` say what
+becomes of it, and the run says of how many; here with the policy shown. *refused*: the task is refused before a row moves,
 naming the column.
 
 ";
@@ -18,7 +19,7 @@ pub fn text() -> String {
     let pairs = ENGINES.iter().flat_map(|&from| ENGINES.iter().map(move |&to| (from, to)));
     let pairs: Vec<_> = pairs.map(|(from, to)| (from, to, cases::of(from, to))).collect();
     let mut text = HEAD.to_owned();
-    text += "| from → to | cases | equal | fails | refused |\n|---|---|---|---|---|\n";
+    text += "| from → to | cases | equal | policy | fails | refused |\n|---|---|---|---|---|---|\n";
     let mut all = Vec::new();
     for (from, to, cases) in &pairs {
         text += &format!("| {from} → {to} {}\n", counts(cases));
@@ -39,14 +40,16 @@ pub fn text() -> String {
 fn counts(cases: &[Case]) -> String {
     let of = |outcome| cases.iter().filter(|case| case.outcome == outcome).count();
     let (equal, fails, refused) = (of(Outcome::Equal), of(Outcome::Fails), of(Outcome::Refused));
-    format!("| {} | {equal} | {fails} | {refused} |", cases.len())
+    let policy = cases.len() - equal - fails - refused;
+    format!("| {} | {equal} | {policy} | {fails} | {refused} |", cases.len())
 }
 
 fn line(case: &Case) -> String {
     let outcome = match case.outcome {
-        Outcome::Equal => "equal",
-        Outcome::Fails => "fails",
-        Outcome::Refused => "refused",
+        Outcome::Equal => "equal".to_owned(),
+        Outcome::Policy(_) => format!("policy `{}`", case.values),
+        Outcome::Fails => "fails".to_owned(),
+        Outcome::Refused => "refused".to_owned(),
     };
     let code = |text: &str| format!("`{}`", text.replace('|', "\\|"));
     let to = case.to.map_or("created".to_owned(), code);

@@ -47,6 +47,16 @@ impl Place<'_> {
         match case.outcome {
             Outcome::Equal if !output.status.success() => Err(said),
             Outcome::Equal => self.compare(case).await,
+            Outcome::Policy(_) if !output.status.success() => Err(said),
+            Outcome::Policy(count) => {
+                self.compare(case).await?;
+                let counted = count == 0 || said.contains(&format!("column v: {count} values"));
+                if !counted {
+                    return Err(format!("the count {count} is not said: {said}"));
+                }
+                let verified = self.site.goshift(&["verify", "-id", &self.id.to_string()]);
+                if verified.status.success() { Ok(()) } else { Err(text(&verified)) }
+            }
             _ if output.status.success() => {
                 let (_, read) = self.reads(case);
                 Err(format!("it succeeded: {:?}", self.values(self.to, &self.target(), read).await))
@@ -80,7 +90,11 @@ impl Place<'_> {
         if let Some(column) = case.to {
             self.execute(self.to, &create(self.to, &target, column)).await;
         }
-        self.site.task(self.id, (self.from, &source), (self.to, &target), "").await;
+        let params = match case.values {
+            "" => String::new(),
+            values => format!(r#"{{"values": {values}}}"#),
+        };
+        self.site.task(self.id, (self.from, &source), (self.to, &target), &params).await;
     }
 
     /// Without MySQL's strictness: a source may hold what its server took long ago.

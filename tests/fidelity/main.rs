@@ -16,6 +16,31 @@ use execute::every_case_of;
 use random::a_table_of_any_shape;
 
 #[tokio::test(flavor = "multi_thread")]
+async fn policies_of_the_configuration_hold_where_a_task_says_nothing() {
+    let mut site = support::Site::new("sqlite").await;
+    site.embedded();
+    site.configure(|config| {
+        config["values"] = serde_json::json!({"nul": "strip", "zero_dates": "null"})
+    });
+    site.my(
+        "SET SESSION sql_mode = ''; CREATE TABLE source (id int PRIMARY KEY, t varchar(9), d date); \
+         INSERT INTO source VALUES (1, CONCAT('a', CHAR(0)), '0000-00-00'); SET SESSION sql_mode = DEFAULT",
+    )
+    .await;
+    let params = r#"{"values": {"zero_dates": "1970-01-01"}}"#;
+    site.task(5, ("mysql", "source"), ("postgres", "target"), params).await;
+    let plan = support::text(&site.goshift(&["plan", "-id", "5"]));
+    assert!(plan.contains("NUL characters are taken out"), "{plan}");
+    assert!(plan.contains("zero dates become 1970-01-01"), "{plan}");
+    let run = site.goshift(&["-id", "5"]);
+    assert!(run.status.success(), "{}", support::text(&run));
+    assert_eq!(site.rows("postgres", "SELECT t, d::text FROM target").await, [["a", "1970-01-01"]]);
+    let diff = support::text(&site.goshift(&["-id", "5", "--mode", "diff"]));
+    assert!(diff.contains("0 written"), "what a policy has made is no difference: {diff}");
+    site.remove().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn mysql_to_mysql() {
     every_case_of("mysql", "mysql").await;
 }

@@ -155,15 +155,19 @@ pub(super) async fn plan(call: &Call, task_id: i64) -> Result<ExitCode> {
     for note in &route.plan.notes {
         show::line(&format!("note    {note}"))?;
     }
-    let mut table = Table::new(&["COLUMN", "SOURCE TYPE", "TARGET COLUMN", "TARGET TYPE", "CHECK"]);
-    for (from, column) in read.read_columns().zip(&write.columns) {
+    let mut table =
+        Table::new(&["COLUMN", "SOURCE TYPE", "TARGET COLUMN", "TARGET TYPE", "CHECK", "POLICY"]);
+    for ((position, from), column) in
+        read.columns.iter().zip(read.read_columns()).zip(&write.columns)
+    {
         let to = &write.schema.columns[column.target];
         let check = match column.check {
             crate::plan::check::Check::None => String::new(),
             check => format!("{check:?}"),
         };
         let native = if route.plan.creates_target { String::new() } else { to.native.clone() };
-        table.row([from.name.clone(), from.native.clone(), to.name.clone(), native, check]);
+        let policy = read.rules.of(*position);
+        table.row([from.name.clone(), from.native.clone(), to.name.clone(), native, check, policy]);
     }
     show::table(&table)?;
     Ok(ExitCode::SUCCESS)

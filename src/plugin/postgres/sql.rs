@@ -156,6 +156,7 @@ mod tests {
             filter: filter.map(str::to_owned),
             shard_rows: 100,
             format: WireFormat::Canonical,
+            rules: Default::default(),
         }
     }
 

@@ -81,6 +81,7 @@ fn read_plan(schema: &Arc<Schema>, split: &[usize], format: WireFormat) -> ReadP
         filter: None,
         shard_rows: 1000,
         format,
+        rules: Default::default(),
     }
 }
 
