@@ -113,6 +113,19 @@ pub struct TaskMeta {
     pub mode: Mode,
 }
 
+/// What becomes of columns of the source that the target lacks.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Drift {
+    /// The task is refused, and they are named.
+    #[default]
+    Error,
+    /// They are added to the target, where they take NULL.
+    AddColumns,
+    /// They are left out, which the run says.
+    Ignore,
+}
+
 /// A task's params.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(default)]
@@ -158,6 +171,8 @@ pub struct Params {
     pub verify: bool,
     /// How mode cursor picks its rows.
     pub cursor: CursorParams,
+    /// What becomes of columns that only the source has.
+    pub drift: Drift,
     /// What becomes of values that the target can't hold.
     #[serde(deserialize_with = "values")]
     pub values: ValueParams,
@@ -182,6 +197,7 @@ impl KnownKeys for Params {
         "max_delete",
         "verify",
         "cursor",
+        "drift",
         "values",
     ];
 }

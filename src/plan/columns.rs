@@ -103,7 +103,7 @@ pub(super) fn pair(
 fn missing(target: &Schema, name: &str) -> Error {
     Error::permanent(format!("target table {} has no column \"{name}\"", target.table)).with_remedy(
         format!(
-            "add the column, or choose the columns with \"columns\"; it has: {}",
+            "add the column, set \"drift\" to \"add_columns\" or \"ignore\" in params, or choose the columns with \"columns\"; it has: {}",
             super::all_names(target)
         ),
     )

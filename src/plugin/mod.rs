@@ -306,6 +306,10 @@ pub trait Writer: Send + Sync {
     /// native type where `same_engine`. Harmless if another process was faster.
     async fn create(&self, table: &TableRef, source: &NewTable<'_>) -> Result<()>;
 
+    /// Adds columns to a table, as [`Writer::create`] would make them. The table has rows: the columns
+    /// take NULL. Fails if one is there already.
+    async fn add_columns(&self, table: &TableRef, new: &NewTable<'_>) -> Result<()>;
+
     /// Whether rows go into a new table faster before it has its key, so that
     /// [`NewTable::late_key`] is worth it.
     fn prefers_late_keys(&self) -> bool {
@@ -399,7 +403,7 @@ pub struct Inside {
     pub table: TableRef,
 }
 
-/// A table to create.
+/// A table to create, or columns to add.
 #[derive(Debug)]
 pub struct NewTable<'a> {
     /// The engine the columns come from; equal to the writer's own name for the same engine.

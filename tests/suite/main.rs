@@ -7,6 +7,7 @@ mod broker_loss;
 mod closed_loop;
 mod compare;
 mod cursor;
+mod drift;
 mod inside;
 mod keys;
 mod large_rows;

@@ -9,17 +9,7 @@ use crate::schema::{Column, LogicalType, TableRef};
 /// `CREATE TABLE IF NOT EXISTS` for a target that is missing. `nopad` is the server's binary
 /// collation that tells trailing spaces apart.
 pub(super) fn table(table: &TableRef, new: &NewTable<'_>, nopad: &str) -> Result<String> {
-    let same_engine = new.engine == "mysql";
-    let parts = new.key.len() as u32;
-    let mut lines = Vec::with_capacity(new.columns.len() + 1);
-    for (position, column) in new.columns.iter().enumerate() {
-        let in_key = new.key.contains(&position);
-        lines.push(if same_engine {
-            native_column(column, new.key.first() == Some(&position))
-        } else {
-            mapped_column(column, if in_key { parts } else { 0 }, nopad)?
-        });
-    }
+    let mut lines = columns(new, nopad)?;
     if !new.key.is_empty() {
         let names: Vec<_> = new.key.iter().map(|&k| sql::name(&new.columns[k].name)).collect();
         lines.push(format!("PRIMARY KEY ({})", names.join(", ")));
@@ -29,6 +19,25 @@ pub(super) fn table(table: &TableRef, new: &NewTable<'_>, nopad: &str) -> Result
         sql::table(table),
         lines.join(", ")
     ))
+}
+
+/// `ALTER TABLE` that adds the columns.
+pub(super) fn add(table: &TableRef, new: &NewTable<'_>, nopad: &str) -> Result<String> {
+    let columns = columns(new, nopad)?.join(", ADD COLUMN ");
+    Ok(format!("ALTER TABLE {} ADD COLUMN {columns}", sql::table(table)))
+}
+
+fn columns(new: &NewTable<'_>, nopad: &str) -> Result<Vec<String>> {
+    let same_engine = new.engine == "mysql";
+    let parts = new.key.len() as u32;
+    let column = |(position, column): (usize, &Column)| {
+        let in_key = new.key.contains(&position);
+        match same_engine {
+            true => Ok(native_column(column, new.key.first() == Some(&position))),
+            false => mapped_column(column, if in_key { parts } else { 0 }, nopad),
+        }
+    };
+    new.columns.iter().enumerate().map(column).collect()
 }
 
 fn native_column(column: &Column, leads_key: bool) -> String {

@@ -57,6 +57,22 @@ impl MysqlWriter {
         self.loaders.get_or_try_init(open).await
     }
 
+    /// The server's binary collation that tells trailing spaces apart: MySQL 8 has utf8mb4_0900_bin,
+    /// MariaDB utf8mb4_nopad_bin; older servers have neither.
+    async fn nopad(&self, doing: &str) -> Result<String> {
+        let mut lease = self.db.lease().await?;
+        let found = (&mut *lease)
+            .fetch_optional(
+                "SELECT CAST(COLLATION_NAME AS CHAR) FROM information_schema.collations WHERE \
+                 COLLATION_NAME IN ('utf8mb4_0900_bin', 'utf8mb4_nopad_bin') LIMIT 1",
+            )
+            .await
+            .and_then(|row| row.map(|row| row.try_get::<String, _>(0)).transpose())
+            .map_err(|error| self.db.failure(doing, error))?;
+        lease.keep();
+        Ok(found.unwrap_or_else(|| "utf8mb4_bin".to_owned()))
+    }
+
     /// Writes a shard by statements.
     async fn write_statements(
         &self,
@@ -95,19 +111,14 @@ impl Writer for MysqlWriter {
 
     async fn create(&self, table: &TableRef, new: &NewTable<'_>) -> Result<()> {
         let doing = format!("creating {table}");
-        let mut lease = self.db.lease().await?;
-        // MySQL 8 has utf8mb4_0900_bin, MariaDB utf8mb4_nopad_bin; older servers have neither.
-        let found = (&mut *lease)
-            .fetch_optional(
-                "SELECT CAST(COLLATION_NAME AS CHAR) FROM information_schema.collations WHERE \
-                 COLLATION_NAME IN ('utf8mb4_0900_bin', 'utf8mb4_nopad_bin') LIMIT 1",
-            )
-            .await
-            .and_then(|row| row.map(|row| row.try_get::<String, _>(0)).transpose())
-            .map_err(|error| self.db.failure(&doing, error))?;
-        lease.keep();
-        let nopad = found.as_deref().unwrap_or("utf8mb4_bin");
-        self.db.execute(&doing, create::table(table, new, nopad)?).await
+        let nopad = self.nopad(&doing).await?;
+        self.db.execute(&doing, create::table(table, new, &nopad)?).await
+    }
+
+    async fn add_columns(&self, table: &TableRef, new: &NewTable<'_>) -> Result<()> {
+        let doing = format!("adding columns to {table}");
+        let nopad = self.nopad(&doing).await?;
+        self.db.execute(&doing, create::add(table, new, &nopad)?).await
     }
 
     async fn can_read(&self, table: &Inside) -> Result<bool> {

@@ -27,11 +27,42 @@ pub(super) async fn create(db: &Db, table: &TableRef, new: &NewTable<'_>) -> Res
     Ok(())
 }
 
+/// Adds columns with their comments, all or none.
+pub(super) async fn add(db: &Db, table: &TableRef, new: &NewTable<'_>) -> Result<()> {
+    let table = db.resolve(table);
+    let doing = || format!("adding columns to {table}");
+    let (parts, comments) = columns(&table, new).context(doing)?;
+    let statement = format!(
+        "BEGIN; ALTER TABLE {} ADD COLUMN {}; {comments}COMMIT",
+        sql::table(&table),
+        parts.join(", ADD COLUMN ")
+    );
+    let mut lane = db.lane().await?;
+    lane.execute(statement).await.context(doing)?;
+    lane.release();
+    Ok(())
+}
+
 fn statements(table: &TableRef, new: &NewTable<'_>) -> Result<String> {
     let target = sql::table(table);
     check_length("table", &table.name)?;
-    let mut parts = Vec::new();
-    let mut comments = String::new();
+    let (mut parts, mut comments) = columns(table, new)?;
+    let key: Vec<_> = new.key.iter().map(|&position| &new.columns[position]).collect();
+    match new.late_key {
+        _ if key.is_empty() => {}
+        Some(run_id) => {
+            let note = sql::literal(&key::note(run_id, &key));
+            comments.push_str(&format!("COMMENT ON TABLE {target} IS {note}; "));
+        }
+        None => parts.push(format!("PRIMARY KEY ({})", sql::names(key))),
+    }
+    Ok(format!("CREATE TABLE {target} ({}); {comments}", parts.join(", ")))
+}
+
+/// The columns' definitions, and statements with their comments.
+fn columns(table: &TableRef, new: &NewTable<'_>) -> Result<(Vec<String>, String)> {
+    let target = sql::table(table);
+    let (mut parts, mut comments) = (Vec::new(), String::new());
     for (position, column) in new.columns.iter().enumerate() {
         check_length("column", &column.name)?;
         parts.push(definition(column, new, position)?);
@@ -43,16 +74,7 @@ fn statements(table: &TableRef, new: &NewTable<'_>) -> Result<String> {
             ));
         }
     }
-    let key: Vec<_> = new.key.iter().map(|&position| &new.columns[position]).collect();
-    match new.late_key {
-        _ if key.is_empty() => {}
-        Some(run_id) => {
-            let note = sql::literal(&key::note(run_id, &key));
-            comments.push_str(&format!("COMMENT ON TABLE {target} IS {note}; "));
-        }
-        None => parts.push(format!("PRIMARY KEY ({})", sql::names(key))),
-    }
-    Ok(format!("CREATE TABLE {target} ({}); {comments}", parts.join(", ")))
+    Ok((parts, comments))
 }
 
 fn definition(column: &Column, new: &NewTable<'_>, position: usize) -> Result<String> {

@@ -45,6 +45,10 @@ impl Writer for PgWriter {
         create::create(&self.db, table, source).await
     }
 
+    async fn add_columns(&self, table: &TableRef, new: &NewTable<'_>) -> Result<()> {
+        create::add(&self.db, table, new).await
+    }
+
     fn accepts(&self, pairs: &[ColumnPair<'_>]) -> Vec<WireFormat> {
         super::formats(pairs)
     }

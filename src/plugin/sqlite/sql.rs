@@ -85,6 +85,19 @@ pub(super) fn create(target: &TableRef, source: &NewTable<'_>) -> Result<String>
     Ok(format!("CREATE TABLE IF NOT EXISTS {} (\n  {}\n)", table(target), lines.join(",\n  ")))
 }
 
+/// The statements that add columns. If one fails the next run adds the others.
+pub(super) fn add_columns(table_ref: &TableRef, new: &NewTable<'_>) -> String {
+    let native = new.engine == super::ENGINE;
+    let add = |column| {
+        format!(
+            "ALTER TABLE {} ADD COLUMN {};",
+            table(table_ref),
+            definition(column, native, false)
+        )
+    };
+    new.columns.iter().map(add).collect::<Vec<_>>().join(" ")
+}
+
 /// Whether a table's only key column becomes the rowid itself.
 ///
 /// A source in SQLite has it so or not. An unsigned 64-bit key only if the server counts it up:

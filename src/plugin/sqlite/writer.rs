@@ -91,6 +91,16 @@ impl Writer for SqliteWriter {
         .await
     }
 
+    async fn add_columns(&self, table: &TableRef, new: &NewTable<'_>) -> Result<()> {
+        let statement = sql::add_columns(table, new);
+        let place = format!("columns can't be added to table {table}");
+        self.take_turn(move |session| {
+            let done = session.connection.execute_batch(&statement);
+            done.map_err(|e| session.error(e).context(place))
+        })
+        .await
+    }
+
     fn accepts(&self, pairs: &[ColumnPair<'_>]) -> Vec<WireFormat> {
         reader::formats(pairs)
     }
