@@ -7,7 +7,6 @@ use serde_json::{Map, Value};
 
 use crate::config::keys::{self, KnownKeys, number_or_text};
 use crate::error::{Context, Error, Result};
-use crate::plugin::WriteMode;
 
 mod cursor;
 mod deletion;
@@ -113,6 +112,29 @@ pub struct TaskMeta {
     pub mode: Mode,
 }
 
+/// How a task wants its rows written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum WriteWish {
+    /// Insert, or update the row with the same key.
+    Upsert,
+    /// Insert; a row whose key is there already is left as it is there.
+    InsertIgnore,
+    /// Insert only, each shard once a run, whatever is there.
+    Insert,
+}
+
+impl WriteWish {
+    /// As it is written in params.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Upsert => "upsert",
+            Self::InsertIgnore => "insert_ignore",
+            Self::Insert => "insert",
+        }
+    }
+}
+
 /// What becomes of columns of the source that the target lacks.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -153,7 +175,7 @@ pub struct Params {
     #[serde(rename = "where")]
     pub filter: Option<String>,
     /// How rows get into the target; upsert by the target's key without.
-    pub write_mode: Option<WriteMode>,
+    pub write_mode: Option<WriteWish>,
     /// The run's mode.
     pub mode: Option<String>,
     /// Rows a second, over all lanes and all workers that share a run.
@@ -336,14 +358,12 @@ impl TaskRow {
         let params = Params::read(map)?;
         let mode = mode.filter(|mode| !mode.is_empty()).or(params.mode.as_deref());
         let mode = Mode::parse(mode.unwrap_or("init"))?;
-        if mode != Mode::Init && params.write_mode == Some(WriteMode::Insert) {
-            let why = match mode {
-                Mode::Cursor => "writes some rows again by their key",
-                _ => "finds rows by their key",
-            };
+        let wish = params.write_mode.filter(|wish| *wish != WriteWish::Upsert);
+        if let Some(wish) = wish.filter(|_| mode != Mode::Init) {
             return Err(Error::config(format!(
-                "mode {} {why}, which write_mode \"insert\" does not go by",
-                mode.name()
+                "mode {} overwrites rows by their key, which write_mode \"{}\" does not",
+                mode.name(),
+                wish.name()
             ))
             .with_remedy("take write_mode out of params, or use mode init"));
         }

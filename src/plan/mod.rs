@@ -15,11 +15,12 @@ use crate::plugin::{
     ColumnPair, NewTable, ReadPlan, Reader, WriteColumn, WriteMode, WritePlan, Writer,
 };
 use crate::schema::{Column, Schema, TableRef};
-use crate::task::{Drift, Mode, TaskMeta, Tinyint1, ValueParams};
+use crate::task::{Mode, TaskMeta, Tinyint1, ValueParams, WriteWish};
 use rules::{RuledPair, Rules};
 
 pub mod check;
 mod columns;
+mod drift;
 pub mod rules;
 pub mod sizing;
 pub mod split;
@@ -108,7 +109,7 @@ impl Planner<'_> {
         });
         let mode = match adds_key {
             true => WriteMode::Insert,
-            false => self.write_mode(&target, &key, &mut notes),
+            false => self.write_mode(&target, &key, &mut notes)?,
         };
         let rules = self.rules(&source, &target, &pairs, &split, &key)?;
         let format = match rules.is_empty() {
@@ -146,6 +147,7 @@ impl Planner<'_> {
             schema: target,
             key: if mode == WriteMode::Upsert || adds_key { key } else { Vec::new() },
             mode,
+            keeps_rows: params.write_mode == Some(WriteWish::InsertIgnore),
             adds_key,
             unique_rows: !count_rows,
             path: ChosenPath::only(WritePath::Statements),
@@ -245,58 +247,6 @@ impl Planner<'_> {
         Ok((created, true))
     }
 
-    /// What the task wants with columns that only the source has.
-    async fn settle_drift(
-        &self,
-        source: &Schema,
-        target: Arc<Schema>,
-        chosen: Vec<(usize, String)>,
-        dry: bool,
-        notes: &mut Vec<String>,
-    ) -> Result<(Arc<Schema>, Vec<(usize, String)>)> {
-        let params = &self.task.params;
-        let is_missing = |(_, name): &(usize, String)| target.position(name).is_none();
-        let missing: Vec<_> = chosen.iter().filter(|column| is_missing(column)).cloned().collect();
-        // What "columns" names is wanted.
-        let drift = match params.drift {
-            Drift::Ignore if params.columns.is_some() => Drift::Error,
-            drift => drift,
-        };
-        if missing.is_empty() || drift == Drift::Error {
-            return Ok((target, chosen));
-        }
-        let names: Vec<_> = missing.iter().map(|(_, name)| name.as_str()).collect();
-        let names = names.join(", ");
-        if drift == Drift::Ignore {
-            notes.push(format!("{} lacks {names}: left out", target.table));
-            let kept = chosen.iter().filter(|column| !is_missing(column)).cloned().collect();
-            return Ok((target, kept));
-        }
-        notes.push(format!("{} lacks {names}: added", target.table));
-        let mut columns = columns::new_columns(source, &missing, &[]);
-        for column in &mut columns {
-            (column.nullable, column.auto_increment, column.optional) = (true, false, true);
-        }
-        if dry {
-            let columns = target.columns.iter().cloned().chain(columns).collect();
-            return Ok((Arc::new(Schema { columns, ..(*target).clone() }), chosen));
-        }
-        let new = NewTable { engine: self.from_engine, columns, key: &[], late_key: None };
-        let added = self.writer.add_columns(&target.table, &new).await;
-        let described = self.writer.describe(&target.table).await?;
-        // Another process may have been faster.
-        let described = described.filter(|d| missing.iter().all(|(_, n)| d.position(n).is_some()));
-        match (described, added) {
-            (Some(described), _) => Ok((described, chosen)),
-            (None, Err(error)) => Err(error.with_remedy(
-                "grant the right to alter the table, add the columns yourself, or set \"drift\": \"ignore\"",
-            )),
-            (None, Ok(())) => {
-                Err(Error::internal(format!("{names} were added and are not to be seen")))
-            }
-        }
-    }
-
     /// Whether the target that is going to be created gets its key only when the rows are in. Not if
     /// the task itself has a say in how rows are told apart, and not for a few rows.
     fn wants_late_key(&self, source: &Schema, new: &[Column], key: &[usize]) -> bool {
@@ -335,10 +285,22 @@ impl Planner<'_> {
         Ok(split)
     }
 
-    fn write_mode(&self, target: &Schema, key: &[usize], notes: &mut Vec<String>) -> WriteMode {
-        match self.task.params.write_mode {
-            Some(WriteMode::Insert) => WriteMode::Insert,
+    fn write_mode(
+        &self,
+        target: &Schema,
+        key: &[usize],
+        notes: &mut Vec<String>,
+    ) -> Result<WriteMode> {
+        Ok(match self.task.params.write_mode {
+            Some(WriteWish::Insert) => WriteMode::Insert,
             _ if !key.is_empty() => WriteMode::Upsert,
+            Some(WriteWish::InsertIgnore) => {
+                return Err(Error::config(format!(
+                    "write_mode \"insert_ignore\" goes by a key, and {} has none that tells rows apart",
+                    target.table
+                ))
+                .with_remedy("give the target a primary or unique key"));
+            }
             _ => {
                 notes.push(format!(
                     "{} has no key that tells rows apart: rows are inserted, each shard once, \
@@ -347,7 +309,7 @@ impl Planner<'_> {
                 ));
                 WriteMode::Insert
             }
-        }
+        })
     }
 
     async fn format(
@@ -446,10 +408,11 @@ impl Plan {
             .collect();
         // A key that the run adds may be there when it goes on: the rows are the same.
         let mode = if write.adds_key { WriteMode::Upsert } else { write.mode };
+        let kept = if write.keeps_rows { " kept" } else { "" };
         let rules: Vec<_> = read.columns.iter().map(|&column| read.rules.of(column)).collect();
         let rules = if read.rules.is_empty() { String::new() } else { format!(" {rules:?}") };
         let text = format!(
-            "{from} {} {to} {} {split:?} {columns:?} {:?} {:?} {mode:?}{rules}",
+            "{from} {} {to} {} {split:?} {columns:?} {:?} {:?} {mode:?}{kept}{rules}",
             read.schema.table, write.schema.table, read.filter, write.key
         );
         format!("{:032x}", checksum(text.as_bytes()))

@@ -171,6 +171,8 @@ pub struct WritePlan {
     pub key: Vec<usize>,
     /// What a row does that is there already.
     pub mode: WriteMode,
+    /// Whether an upsert leaves rows as they are in the target, if their key is there.
+    pub keeps_rows: bool,
     /// Whether the target gets its key, which is `key`, once all rows are in.
     pub adds_key: bool,
     /// Whether the source itself makes sure that no two rows share the key.

@@ -5,7 +5,7 @@ use super::{KEY_PATIENCE, Route, Runner, Stage, bounded};
 use crate::error::{Error, Result};
 use crate::ledger::{Claim, Halt, PlanNote, StoredShards};
 use crate::plugin::WriteMode;
-use crate::task::{Mode, TaskMeta};
+use crate::task::{Mode, TaskMeta, WriteWish};
 
 impl Runner {
     /// The way from source to target, what earlier attempts have left, and whether the target held
@@ -16,7 +16,7 @@ impl Runner {
         task: &TaskMeta,
     ) -> Result<(Route, StoredShards, bool)> {
         let stall = self.settings.worker.stall;
-        let explicit_insert = task.params.write_mode == Some(WriteMode::Insert);
+        let explicit_insert = task.params.write_mode == Some(WriteWish::Insert);
         let stage = if claim.epoch == 1 { Stage::Begin } else { Stage::GoOn };
         self.settle_dropped_target(claim, task).await?;
         loop {

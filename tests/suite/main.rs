@@ -9,6 +9,7 @@ mod compare;
 mod cursor;
 mod drift;
 mod inside;
+mod keep;
 mod keys;
 mod large_rows;
 mod late_key;

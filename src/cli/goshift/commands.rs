@@ -106,6 +106,9 @@ pub(super) async fn plan(call: &Call, task_id: i64) -> Result<ExitCode> {
             "insert, each shard once by a marker; the primary key when all rows are in".to_owned()
         }
         WriteMode::Insert => "insert, each shard once by a marker".to_owned(),
+        WriteMode::Upsert if write.keeps_rows => {
+            "insert; rows whose key is there are kept".to_owned()
+        }
         WriteMode::Upsert => {
             let names: Vec<_> = write
                 .key

@@ -310,13 +310,19 @@ pub(super) fn updates(plan: &WritePlan, names: &[String]) -> String {
         plan.key.iter().filter(|&&k| !plan.schema.columns[plan.columns[k].target].nullable);
     let guards = guards.map(|&k| {
         let name = &names[k];
-        format!("{name}=IF({table}.{name}<=>VALUES({name}),VALUES({name}),NULL)")
+        // What is equal by its collation need not be the same.
+        let kept =
+            if plan.keeps_rows { format!("{table}.{name}") } else { format!("VALUES({name})") };
+        format!("{name}=IF({table}.{name}<=>VALUES({name}),{kept},NULL)")
     });
     let guarded = |position: &usize| {
         plan.key.contains(position) && !plan.schema.columns[plan.columns[*position].target].nullable
     };
     let others = (0..names.len()).filter(|position| !guarded(position));
-    let others = others.map(|p| format!("{0}=VALUES({0})", names[p]));
+    let others = others.map(|p| match plan.keeps_rows {
+        true => format!("{0}={table}.{0}", names[p]),
+        false => format!("{0}=VALUES({0})", names[p]),
+    });
     format!(" ON DUPLICATE KEY UPDATE {}", guards.chain(others).collect::<Vec<_>>().join(","))
 }
 

@@ -208,6 +208,7 @@ mod tests {
             columns: columns.iter().enumerate().map(write).collect(),
             key: vec![0],
             mode: WriteMode::Upsert,
+            keeps_rows: false,
             adds_key: false,
             unique_rows: true,
             path: crate::plugin::path::ChosenPath::only(crate::plugin::path::WritePath::Statements),

@@ -107,7 +107,8 @@ async fn upsert(
     let unchanged = if plan.unique_rows { lane.execute(leave_out(plan, &name)).await? } else { 0 };
     let affected = unchanged + lane.execute(merge(plan, &name)).await?;
     // DO NOTHING leaves out rows that are there already.
-    if affected != receipt.rows && plan.key.len() < plan.columns.len() {
+    let counts_all = !plan.keeps_rows && plan.key.len() < plan.columns.len();
+    if affected != receipt.rows && counts_all {
         return Err(lost_rows(receipt.rows, affected));
     }
     Ok(receipt)
@@ -331,7 +332,7 @@ fn merge(plan: &WritePlan, stage: &str) -> String {
             format!("{name} = EXCLUDED.{name}")
         })
         .collect();
-    let action = if rest.is_empty() {
+    let action = if rest.is_empty() || plan.keeps_rows {
         "NOTHING".to_owned()
     } else {
         format!("UPDATE SET {}", rest.join(", "))

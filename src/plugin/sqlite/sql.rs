@@ -54,7 +54,11 @@ pub(super) fn insert(plan: &WritePlan) -> String {
         });
         let rest = rest.collect::<Vec<_>>().join(", ");
         sql += &format!(" ON CONFLICT ({key}) DO ");
-        sql += &if rest.is_empty() { "NOTHING".into() } else { format!("UPDATE SET {rest}") };
+        sql += &if rest.is_empty() || plan.keeps_rows {
+            "NOTHING".into()
+        } else {
+            format!("UPDATE SET {rest}")
+        };
     }
     sql
 }

@@ -222,6 +222,7 @@ fn copy(plan: &WritePlan) -> WritePlan {
         columns: plan.columns.clone(),
         key: plan.key.clone(),
         mode: plan.mode,
+        keeps_rows: plan.keeps_rows,
         adds_key: plan.adds_key,
         unique_rows: plan.unique_rows,
         path: ChosenPath::only(WritePath::Statements),
