@@ -5,6 +5,7 @@
 #[path = "../suite/support/mod.rs"]
 mod support;
 
+mod compared;
 mod cursor;
 mod epochs;
 mod fencing;
