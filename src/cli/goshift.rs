@@ -52,8 +52,8 @@ pub struct Arguments {
     /// Task number; for cancel and run the run's id
     #[arg(long, value_name = "N", global = true)]
     id: Option<String>,
-    /// Mode of this run: init (a full copy, safe to repeat), diff (writes what differs) or mirror
-    /// (diff, and deletes what only the target has)
+    /// Mode of this run: init (a full copy, safe to repeat), diff (writes what differs), mirror
+    /// (diff, and deletes what only the target has) or cursor (what has changed since the last run)
     #[arg(long, value_name = "MODE", global = true)]
     mode: Option<String>,
     /// At most this many workers share a large run; 1 keeps it in this process

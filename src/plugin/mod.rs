@@ -254,6 +254,10 @@ pub trait Reader: Send + Sync {
     /// The rows of a window of that column, as a condition in the source's SQL.
     fn within(&self, column: &Column, window: &Window) -> String;
 
+    /// Whether an index begins with the column: else the whole table is walked over for each shard. For
+    /// a plan that a person looks at.
+    async fn has_index(&self, table: &TableRef, column: &str) -> Result<bool>;
+
     /// How the server orders the split columns.
     async fn orderings(&self, plan: &ReadPlan) -> Result<Vec<Ordering>>;
 
@@ -329,6 +333,10 @@ pub trait Writer: Send + Sync {
         Ok(false)
     }
 
+    /// What else happens when rows are written into the table, or may keep them out: its triggers and
+    /// foreign keys. For a plan that a person looks at.
+    async fn hazards(&self, table: &TableRef) -> Result<Vec<Hazard>>;
+
     /// The formats this writer can take for these columns.
     fn accepts(&self, pairs: &[ColumnPair<'_>]) -> Vec<WireFormat>;
 
@@ -394,6 +402,28 @@ pub trait Writer: Send + Sync {
 
     /// After the last shard: moves sequences past the copied values, removes the run's markers.
     async fn finish(&self, plan: &WritePlan) -> Result<()>;
+}
+
+/// Something about a target table that a person should know before rows go in.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Hazard {
+    /// A trigger of that name.
+    Trigger(String),
+    /// A foreign key of that name, and the table it refers to.
+    ForeignKey(String, String),
+}
+
+impl std::fmt::Display for Hazard {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Trigger(name) => write!(f, "trigger {name} runs for the rows that are written"),
+            Self::ForeignKey(name, table) => write!(
+                f,
+                "foreign key {name}: a row that {table} has no counterpart of fails the run; copy {table} \
+                 first"
+            ),
+        }
+    }
 }
 
 /// A table, as any session of its server finds it.

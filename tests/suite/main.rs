@@ -8,6 +8,7 @@ mod closed_loop;
 mod compare;
 mod cursor;
 mod drift;
+mod hazards;
 mod inside;
 mod keep;
 mod keys;

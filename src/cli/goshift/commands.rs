@@ -158,6 +158,19 @@ pub(super) async fn plan(call: &Call, task_id: i64) -> Result<ExitCode> {
     for note in &route.plan.notes {
         show::line(&format!("note    {note}"))?;
     }
+    if let Some(first) = read.split_columns().next()
+        && !route.reader.has_index(&read.schema.table, &first.name).await?
+    {
+        show::line(&format!(
+            "note    no index of {} begins with {}: finding a shard's end reads the table",
+            read.schema.table, first.name
+        ))?;
+    }
+    if !route.plan.creates_target {
+        for hazard in route.writer.hazards(&write.schema.table).await? {
+            show::line(&format!("note    {}: {hazard}", write.schema.table))?;
+        }
+    }
     let mut table =
         Table::new(&["COLUMN", "SOURCE TYPE", "TARGET COLUMN", "TARGET TYPE", "CHECK", "POLICY"]);
     for ((position, from), column) in

@@ -20,6 +20,7 @@ mod describe;
 mod digest;
 mod encode;
 mod failure;
+mod hazards;
 #[cfg(feature = "bench")]
 pub mod hot;
 mod inside;

@@ -10,7 +10,7 @@ use sqlx::{AssertSqlSafe, Executor, Row};
 
 use super::connect::Database;
 use super::jump::{self, Jump, Jumps};
-use super::{describe, digest, inside, sql, window};
+use super::{describe, digest, hazards, inside, sql, window};
 use crate::batch::{Batch, BatchSender, Payload, WireFormat};
 use crate::config::connection::ConnectionConfig;
 use crate::error::{Error, Result};
@@ -116,6 +116,10 @@ impl Reader for MysqlReader {
 
     fn within(&self, column: &Column, window: &Window) -> String {
         window.condition(&sql::name(&column.name), sql::bound_value)
+    }
+
+    async fn has_index(&self, table: &TableRef, column: &str) -> Result<bool> {
+        hazards::has_index(&self.db, table, column).await
     }
 
     async fn orderings(&self, plan: &ReadPlan) -> Result<Vec<Ordering>> {

@@ -13,7 +13,9 @@ use super::connect::{Database, Lease};
 use super::encode::Encoder;
 use super::loader::{self, LoadSession};
 use super::purge::PurgeHold;
-use super::{create, culprit, describe, failure, inside, load, lock, pressure, sql, storage};
+use super::{
+    create, culprit, describe, failure, hazards, inside, load, lock, pressure, sql, storage,
+};
 use crate::batch::{Batch, BatchReceiver, Payload, WireFormat};
 use crate::config::connection::ConnectionConfig;
 use crate::error::{Error, Result};
@@ -21,7 +23,9 @@ use crate::fence::Fence;
 use crate::plugin::path::{ChosenPath, WritePath};
 use crate::plugin::reuse::Connections;
 use crate::plugin::row_keys::RowKeys;
-use crate::plugin::{Bound, ColumnPair, Inside, NewTable, Receipt, WriteMode, WritePlan, Writer};
+use crate::plugin::{
+    Bound, ColumnPair, Hazard, Inside, NewTable, Receipt, WriteMode, WritePlan, Writer,
+};
 use crate::schema::{Schema, TableRef};
 
 /// Lanes for each of the server's cores, measured (TPC-H orders, 2 cores): with 10 the servers used a
@@ -134,6 +138,10 @@ impl Writer for MysqlWriter {
             tracing::debug!(%error, "{} can't be read by the target's login", table.table);
             false
         }))
+    }
+
+    async fn hazards(&self, table: &TableRef) -> Result<Vec<Hazard>> {
+        hazards::find(&self.db, table).await
     }
 
     fn accepts(&self, pairs: &[ColumnPair<'_>]) -> Vec<WireFormat> {

@@ -20,6 +20,7 @@ mod describe;
 mod digest;
 mod encode;
 mod error;
+mod hazards;
 #[cfg(feature = "bench")]
 pub mod hot;
 mod key;

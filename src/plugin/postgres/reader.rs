@@ -10,7 +10,7 @@ use futures::stream::BoxStream;
 use super::connect::Db;
 use super::decode::Decoder;
 use super::describe::get;
-use super::{digest, sql, window};
+use super::{digest, hazards, sql, window};
 use crate::batch::{BATCH_BYTES, BatchSender, Payload, WireFormat};
 use crate::error::{Context, Error, Result};
 use crate::plugin::digest::{
@@ -76,6 +76,10 @@ impl Reader for PgReader {
 
     fn within(&self, column: &Column, window: &Window) -> String {
         window.condition(&sql::ident(&column.name), |value| sql::value_as((column, value)))
+    }
+
+    async fn has_index(&self, table: &TableRef, column: &str) -> Result<bool> {
+        hazards::has_index(&self.db, table, column).await
     }
 
     async fn orderings(&self, plan: &ReadPlan) -> Result<Vec<Ordering>> {

@@ -8,12 +8,12 @@ use uuid::Uuid;
 use super::connect::{Db, Lane};
 use super::describe::get;
 use super::load::{begin, marker_table, write_shard};
-use super::{create, key, lock, pressure, sql};
+use super::{create, hazards, key, lock, pressure, sql};
 use crate::batch::{BatchReceiver, WireFormat};
 use crate::error::{Context, Error, Result};
 use crate::fence::Fence;
 use crate::plugin::path::{ChosenPath, WritePath};
-use crate::plugin::{Bound, ColumnPair, NewTable, Receipt, WriteMode, WritePlan, Writer};
+use crate::plugin::{Bound, ColumnPair, Hazard, NewTable, Receipt, WriteMode, WritePlan, Writer};
 use crate::schema::{Schema, TableRef};
 
 /// Lanes for each of the server's cores, of all workers together.
@@ -47,6 +47,10 @@ impl Writer for PgWriter {
 
     async fn add_columns(&self, table: &TableRef, new: &NewTable<'_>) -> Result<()> {
         create::add(&self.db, table, new).await
+    }
+
+    async fn hazards(&self, table: &TableRef) -> Result<Vec<Hazard>> {
+        hazards::find(&self.db, table).await
     }
 
     fn accepts(&self, pairs: &[ColumnPair<'_>]) -> Vec<WireFormat> {

@@ -18,6 +18,7 @@ mod cells;
 mod connect;
 mod describe;
 mod error;
+mod hazards;
 mod range;
 mod reader;
 mod scan;

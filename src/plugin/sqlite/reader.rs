@@ -10,7 +10,7 @@ use super::connect::{Pool, Session};
 use super::describe::describe;
 use super::range::{Param, Range};
 use super::scan::Scan;
-use super::{cells, sql, types, window};
+use super::{cells, hazards, sql, types, window};
 use crate::batch::{BatchSender, WireFormat};
 use crate::config::connection::ConnectionConfig;
 use crate::error::{Error, Result};
@@ -64,6 +64,11 @@ impl Reader for SqliteReader {
 
     fn within(&self, column: &Column, window: &Window) -> String {
         window.condition(&sql::quote(&column.name), window::literal)
+    }
+
+    async fn has_index(&self, table: &TableRef, column: &str) -> Result<bool> {
+        let (table, column) = (table.clone(), column.to_owned());
+        self.pool.run(move |session| hazards::has_index(session, &table, &column)).await
     }
 
     /// A column may hold anything: only a rowid's alias is sure to hold numbers. Between two files

@@ -13,13 +13,13 @@ use super::bind;
 use super::connect::{File, Session, blocking, on_thread};
 use super::describe::describe;
 use super::shard::{Shard, count, rows};
-use super::{range, reader, shard, sql};
+use super::{hazards, range, reader, shard, sql};
 use crate::batch::{BatchReceiver, WireFormat};
 use crate::config::connection::ConnectionConfig;
 use crate::error::Result;
 use crate::fence::Fence;
 use crate::plugin::path::{ChosenPath, WritePath};
-use crate::plugin::{Bound, ColumnPair, NewTable, Receipt, WriteMode, WritePlan, Writer};
+use crate::plugin::{Bound, ColumnPair, Hazard, NewTable, Receipt, WriteMode, WritePlan, Writer};
 use crate::schema::{Schema, TableRef};
 
 /// A file that is written.
@@ -99,6 +99,11 @@ impl Writer for SqliteWriter {
             done.map_err(|e| session.error(e).context(place))
         })
         .await
+    }
+
+    async fn hazards(&self, table: &TableRef) -> Result<Vec<Hazard>> {
+        let table = table.clone();
+        self.take_turn(move |session| hazards::find(session, &table)).await
     }
 
     fn accepts(&self, pairs: &[ColumnPair<'_>]) -> Vec<WireFormat> {
