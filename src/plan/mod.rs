@@ -266,19 +266,19 @@ impl Planner<'_> {
     fn split_key(&self, source: &Schema) -> Result<Vec<usize>> {
         let params = &self.task.params;
         let names = params.split_by();
-        let find = |name: &String| {
+        let find = |name: &String, what: &str| {
             source.position(name).ok_or_else(|| {
-                Error::config(format!("{} has no column \"{name}\" to split by", source.table))
+                Error::config(format!("{} has no column \"{name}\" {what}", source.table))
                     .with_remedy(format!("its columns: {}", all_names(source)))
             })
         };
         let mut split = match names.is_empty() {
             true => source.split_key().to_vec(),
-            false => names.iter().map(find).collect::<Result<_>>()?,
+            false => names.iter().map(|name| find(name, "to split by")).collect::<Result<_>>()?,
         };
         if self.task.mode == Mode::Cursor {
             // In the order of their changes, so that those that have not changed are not walked over.
-            let by = find(&params.diff_column.src[0])?;
+            let by = find(&params.diff_column.src[0], "to be its diff_column")?;
             split.retain(|&column| column != by);
             split.insert(0, by);
         }

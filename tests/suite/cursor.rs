@@ -195,6 +195,9 @@ async fn a_cursor_s_wishes_are_kept_or_refused_by_name() {
     set_params(&site, r#", "cursor": {"nulls": "error"}"#).await;
     refused(&site.goshift(&["-id", "5"]), "source.changed is NULL in some rows");
 
+    let update = r#"UPDATE task_def_sync_manager SET params = '{"mode": "cursor", "diff_column": "chnaged"}'"#;
+    site.tasks(update).await;
+    refused(&site.goshift(&["-id", "5"]), "no column \"chnaged\" to be its diff_column");
     site.my("ALTER TABLE source MODIFY changed double").await;
     site.pg("DROP TABLE target").await;
     set_params(&site, "").await;
