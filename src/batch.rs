@@ -13,6 +13,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 use crate::error::{Error, Kind, Result};
 use crate::fence::{Fence, Pulse};
 use crate::plan::rules::Rules;
+use crate::plugin::ReadPlan;
 use crate::room::Stay;
 use crate::throttle::Throttle;
 
@@ -274,9 +275,10 @@ impl BatchSender {
         Self { stay: Some(stay), ..self }
     }
 
-    /// Values are changed as a run's rules say; the cells are these columns of the source.
-    pub(crate) fn under(self, rules: (Rules, Vec<usize>)) -> Self {
-        Self { rules: Some(rules).filter(|(rules, _)| !rules.is_empty()), ..self }
+    /// Values are changed as the plan's rules say.
+    pub(crate) fn under(self, plan: &ReadPlan) -> Self {
+        let rules = || (plan.rules.clone(), plan.columns.clone());
+        Self { rules: (!plan.rules.is_empty()).then(rules), ..self }
     }
 
     /// Hands a payload on, waiting while the writer is behind or the run's limit is reached.

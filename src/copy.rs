@@ -64,8 +64,7 @@ pub async fn shard(
             pulse.clone(),
             limits.throttle.clone(),
         );
-        let rules = (way.read.rules.clone(), way.read.columns.clone());
-        let sender = sender.within(Arc::clone(&stay)).under(rules);
+        let sender = sender.within(Arc::clone(&stay)).under(way.read);
         let copied = tokio::select! {
             (read, written) = async {
                 tokio::join!(

@@ -15,7 +15,7 @@ impl Side {
         let mut plan = self.by_key(streaming.format);
         plan.columns.clone_from(&self.plan.read.columns);
         let (sender, receiver) = batch::channel(streaming.buffer);
-        let sender = sender.under((plan.rules.clone(), plan.columns.clone()));
+        let sender = sender.under(&plan);
         let collecting = collect(receiver, streaming, self.plan.key.len());
         let range = KeyRange::Keys(vec![key.clone()]);
         let (read, cells) = tokio::join!(self.reader.read(&plan, &range, sender), collecting);

@@ -73,7 +73,7 @@ async fn side(
     buffer: usize,
 ) -> Result<Sum> {
     let (sender, receiver) = batch::channel(buffer);
-    let sender = sender.under((plan.rules.clone(), plan.columns.clone()));
+    let sender = sender.under(&plan);
     // Hashing on a task of its own, so that both cores work.
     let hashing = tokio::spawn(sum_up(receiver, forms));
     reader.read(&plan, &KeyRange::All, sender).await?;

@@ -52,7 +52,7 @@ impl Side {
         let columns = self.plan.key.iter().chain(&self.plan.read.columns).copied().collect();
         let plan = ReadPlan { columns, format: streaming.format, ..self.plan.read.clone() };
         let (sender, receiver) = batch::channel(streaming.buffer);
-        let sender = sender.under((plan.rules.clone(), plan.columns.clone()));
+        let sender = sender.under(&plan);
         let collecting = self.collect(receiver, streaming, keys, part);
         let (read, rows) = tokio::join!(self.reader.read(&plan, range, sender), collecting);
         match (read, rows) {

@@ -6,7 +6,7 @@
 use uuid::Uuid;
 
 use super::submission::parse_id;
-use super::{Attempt, Ledger, get};
+use super::{Attempt, Ledger, State, get};
 use crate::error::{Context, Error, Result};
 use crate::plugin::BoundValue;
 use crate::plugin::window::Window;
@@ -96,9 +96,9 @@ impl Ledger {
         let mut has_mark = false;
         for row in rows {
             let (id, state): (String, String) = (get(&row, "run_id")?, get(&row, "state")?);
-            let is_mark = !has_mark && state == "succeeded";
+            let is_mark = !has_mark && state == State::Succeeded.name();
             has_mark |= is_mark;
-            let is_over = matches!(state.as_str(), "succeeded" | "failed" | "cancelled");
+            let is_over = State::is_terminal(&state);
             if parse_id(&id)? == run_id || is_over && !is_mark {
                 self.query("DELETE FROM goshift_cursor WHERE run_id = ?")
                     .bind(id)

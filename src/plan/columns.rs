@@ -174,13 +174,6 @@ pub(super) fn key_is_unique_in_source(
     })
 }
 
-/// Makes truth values of the columns that MySQL's clients take for such.
-pub(super) fn truth_values(columns: &mut [Column]) {
-    for column in columns.iter_mut().filter(|column| column.native == "tinyint(1)") {
-        column.logical = LogicalType::Bool;
-    }
-}
-
 /// The columns of a target that is created: the source's, under their target names. A generated
 /// column becomes a plain one that holds the values.
 pub(super) fn new_columns(

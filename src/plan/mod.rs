@@ -14,7 +14,7 @@ use crate::plugin::path::{ChosenPath, WritePath};
 use crate::plugin::{
     ColumnPair, NewTable, ReadPlan, Reader, WriteColumn, WriteMode, WritePlan, Writer,
 };
-use crate::schema::{Column, Schema, TableRef};
+use crate::schema::{Column, LogicalType, Schema, TableRef};
 use crate::task::{Mode, TaskMeta, Tinyint1, ValueParams, WriteWish};
 use rules::{RuledPair, Rules};
 
@@ -232,7 +232,9 @@ impl Planner<'_> {
             .unwrap_or_default();
         let mut new = columns::new_columns(source, chosen, &key);
         if self.values.tinyint1 == Some(Tinyint1::Boolean) && self.from_engine != self.to_engine {
-            columns::truth_values(&mut new);
+            for column in new.iter_mut().filter(|column| self.reader.may_be_truth(column)) {
+                column.logical = LogicalType::Bool;
+            }
         }
         let late_key = self.wants_late_key(source, &new, &key).then_some(self.run_id);
         if dry {

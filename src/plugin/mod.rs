@@ -254,6 +254,11 @@ pub trait Reader: Send + Sync {
     /// The rows of a window of that column, as a condition in the source's SQL.
     fn within(&self, column: &Column, window: &Window) -> String;
 
+    /// Whether the engine's clients take the column, which is a number, for a truth value.
+    fn may_be_truth(&self, _column: &Column) -> bool {
+        false
+    }
+
     /// Whether an index begins with the column: else the whole table is walked over for each shard. For
     /// a plan that a person looks at.
     async fn has_index(&self, table: &TableRef, column: &str) -> Result<bool>;

@@ -4,7 +4,7 @@ use sqlx::mysql::MySqlDatabaseError;
 use sqlx::{AssertSqlSafe, Executor};
 
 use super::connect::Lease;
-use super::writer::Statement;
+use super::statement::Statement;
 
 /// Refusals that don't say which row it was: a duplicate key, a NULL, a constraint, a foreign key
 /// (numbers from the MySQL and MariaDB error references).

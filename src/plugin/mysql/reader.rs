@@ -118,6 +118,10 @@ impl Reader for MysqlReader {
         window.condition(&sql::name(&column.name), sql::bound_value)
     }
 
+    fn may_be_truth(&self, column: &Column) -> bool {
+        column.native == "tinyint(1)"
+    }
+
     async fn has_index(&self, table: &TableRef, column: &str) -> Result<bool> {
         hazards::has_index(&self.db, table, column).await
     }

@@ -13,6 +13,7 @@ use super::connect::{Database, Lease};
 use super::encode::Encoder;
 use super::loader::{self, LoadSession};
 use super::purge::PurgeHold;
+use super::statement::{STATEMENT_BYTES, Statement};
 use super::{
     create, culprit, describe, failure, hazards, inside, load, lock, pressure, sql, storage,
 };
@@ -33,9 +34,6 @@ use crate::schema::{Schema, TableRef};
 const LANES_A_CORE: usize = 2;
 /// So many don't hurt a server with a single core.
 const FEW_LANES: usize = 4;
-/// Bytes after which a statement is sent even if it has fewer rows than `write_batch`.
-const STATEMENT_BYTES: usize = 1024 * 1024;
-
 /// A process that is paused or cut off in the middle of a transaction would keep its row locks for
 /// hours: the server ends a session that is silent for 20 s. A live one says something this often.
 const SIGN_OF_LIFE: Duration = Duration::from_secs(5);
@@ -334,55 +332,6 @@ pub(super) fn updates(plan: &WritePlan, names: &[String]) -> String {
     format!(" ON DUPLICATE KEY UPDATE {}", guards.chain(others).collect::<Vec<_>>().join(","))
 }
 
-/// An INSERT of several rows, while it is built.
-#[derive(Default)]
-pub(super) struct Statement {
-    head: String,
-    tail: String,
-    /// Up to the last row; empty between statements.
-    text: Vec<u8>,
-    /// Where each row begins.
-    starts: Vec<usize>,
-}
-
-impl Statement {
-    /// Where the next row is to be appended.
-    fn next_row(&mut self) -> &mut Vec<u8> {
-        match self.starts.is_empty() {
-            true => self.text.extend_from_slice(self.head.as_bytes()),
-            false => self.text.push(b','),
-        }
-        self.starts.push(self.text.len());
-        &mut self.text
-    }
-
-    pub(super) fn rows(&self) -> usize {
-        self.starts.len()
-    }
-
-    /// All of it, ready to be sent.
-    fn whole(&self) -> Result<String, std::string::FromUtf8Error> {
-        let mut text = Vec::with_capacity(self.text.len() + self.tail.len());
-        text.extend_from_slice(&self.text);
-        text.extend_from_slice(self.tail.as_bytes());
-        String::from_utf8(text)
-    }
-
-    /// A statement with one of its rows, counted from 1.
-    pub(super) fn alone(&self, row: usize) -> Vec<u8> {
-        let start = self.starts[row - 1];
-        let end = self.starts.get(row).map_or(self.text.len(), |next| next - 1);
-        [self.head.as_bytes(), &self.text[start..end], self.tail.as_bytes()].concat()
-    }
-
-    fn restart(&mut self) {
-        self.text.clear();
-        // A large row must not stay in memory for the rest of the shard.
-        self.text.shrink_to(STATEMENT_BYTES * 2);
-        self.starts.clear();
-    }
-}
-
 /// One shard's transaction. Dropped before its commit, the connection is closed and the server
 /// rolls back.
 struct ShardWrite<'a> {
@@ -430,7 +379,7 @@ impl<'a> ShardWrite<'a> {
             lock,
             encoder: Encoder::new(plan),
             doing,
-            statement: Statement { head, tail, ..Statement::default() },
+            statement: Statement::new(head, tail),
             keys: RowKeys::new(plan),
             limit,
             receipt: Receipt::default(),
@@ -463,7 +412,7 @@ impl<'a> ShardWrite<'a> {
             self.encoder.push_row(text, self.plan, batch, row)?;
             self.keys.push(self.plan, batch, row);
             let is_full = self.statement.rows() >= self.plan.statement_rows;
-            if is_full || self.statement.text.len() >= self.limit {
+            if is_full || self.statement.bytes() >= self.limit {
                 self.flush().await?;
             }
         }
@@ -496,11 +445,11 @@ impl<'a> ShardWrite<'a> {
     }
 
     async fn flush(&mut self) -> Result<()> {
-        if self.statement.text.is_empty() {
+        if self.statement.rows() == 0 {
             return Ok(());
         }
         let max_packet = self.db.max_packet();
-        let length = self.statement.text.len() + self.statement.tail.len();
+        let length = self.statement.whole_bytes();
         if length >= max_packet {
             return Err(Error::permanent(format!(
                 "{}: a row needs a statement of {length} bytes, but the server's \

@@ -63,7 +63,7 @@ impl Reader for SqliteReader {
     }
 
     fn within(&self, column: &Column, window: &Window) -> String {
-        window.condition(&sql::quote(&column.name), window::literal)
+        window.condition(&sql::quote(&column.name), sql::literal)
     }
 
     async fn has_index(&self, table: &TableRef, column: &str) -> Result<bool> {

@@ -1,8 +1,8 @@
 //! SQL text: the one place where names are quoted, and the statements made of them.
 
-use super::types;
+use super::{cells, types};
 use crate::error::{Error, Result};
-use crate::plugin::{NewTable, WriteMode, WritePlan};
+use crate::plugin::{BoundValue, NewTable, WriteMode, WritePlan};
 use crate::schema::{Column, LogicalType, TableRef};
 
 /// The table of the shards that a keyless run has written.
@@ -17,6 +17,24 @@ pub(super) const MARK: &str = "INSERT INTO goshift_marker (run_id, shard, writte
 /// An identifier in double quotes.
 pub(super) fn quote(name: &str) -> String {
     format!("\"{}\"", name.replace('"', "\"\""))
+}
+
+/// A value as SQL.
+pub(super) fn literal(value: &BoundValue) -> String {
+    let is_plain = |text: &str| text.bytes().all(|b| b.is_ascii_digit() || b"+-.eE".contains(&b));
+    match value {
+        BoundValue::Number(number) if is_plain(number) => number.clone(),
+        // A NUL would end the statement.
+        BoundValue::Number(text) | BoundValue::Text(text) if text.contains('\0') => {
+            format!("CAST(x'{}' AS TEXT)", cells::hex(text.as_bytes()))
+        }
+        BoundValue::Number(text) | BoundValue::Text(text) => {
+            format!("'{}'", text.replace('\'', "''"))
+        }
+        BoundValue::Hex(digits) => {
+            format!("x'{}'", digits.replace(|c: char| !c.is_ascii_hexdigit(), ""))
+        }
+    }
 }
 
 /// The unquoted name. A file has no schemas but `main`, so any other prefix is taken for a part
@@ -158,4 +176,18 @@ fn verbatim(declared: &str) -> String {
         .strip_suffix(')')
         .is_some_and(|numbers| numbers.bytes().all(|b| b.is_ascii_digit() || b", ".contains(&b)));
     if plain && numbers { declared.to_owned() } else { quote(declared) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_value_cannot_leave_its_literal() {
+        let text = |text: &str| literal(&BoundValue::Text(text.to_owned()));
+        assert_eq!(text("it's"), "'it''s'");
+        assert_eq!(text("a\0'"), "CAST(x'610027' AS TEXT)");
+        assert_eq!(literal(&BoundValue::Number("-1.5".into())), "-1.5");
+        assert_eq!(literal(&BoundValue::Number("1 OR 1".into())), "'1 OR 1'");
+    }
 }

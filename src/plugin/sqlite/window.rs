@@ -6,7 +6,6 @@ use super::connect::Session;
 use super::range::Param;
 use super::sql;
 use crate::error::{Error, Result};
-use crate::plugin::BoundValue;
 use crate::plugin::window::Newest;
 use crate::schema::{Column, LogicalType, TableRef};
 
@@ -44,37 +43,4 @@ pub(super) fn newest(session: &Session<'_>, table: &TableRef, column: &Column) -
         None => Ok(None),
     };
     Ok(Newest { highest: bound(found.0)?, reached: bound(found.1)?, has_nulls: found.2 })
-}
-
-/// A value as SQL.
-pub(super) fn literal(value: &BoundValue) -> String {
-    let is_plain = |text: &str| text.bytes().all(|b| b.is_ascii_digit() || b"+-.eE".contains(&b));
-    match value {
-        BoundValue::Number(number) if is_plain(number) => number.clone(),
-        // A NUL would end the statement.
-        BoundValue::Number(text) | BoundValue::Text(text) if text.contains('\0') => {
-            let digits: String = text.bytes().map(|byte| format!("{byte:02x}")).collect();
-            format!("CAST(x'{digits}' AS TEXT)")
-        }
-        BoundValue::Number(text) | BoundValue::Text(text) => {
-            format!("'{}'", text.replace('\'', "''"))
-        }
-        BoundValue::Hex(digits) => {
-            format!("x'{}'", digits.replace(|c: char| !c.is_ascii_hexdigit(), ""))
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_value_cannot_leave_its_literal() {
-        let text = |text: &str| literal(&BoundValue::Text(text.to_owned()));
-        assert_eq!(text("it's"), "'it''s'");
-        assert_eq!(text("a\0'"), "CAST(x'610027' AS TEXT)");
-        assert_eq!(literal(&BoundValue::Number("-1.5".into())), "-1.5");
-        assert_eq!(literal(&BoundValue::Number("1 OR 1".into())), "'1 OR 1'");
-    }
 }
