@@ -12,7 +12,7 @@ const LARGEST: u64 = 64 * 1024 * 1024;
 /// How long a lane should have to do with a shard.
 const LONG: Duration = Duration::from_secs(1);
 /// Shards that each lane should find among what is left, so that all lanes end together.
-const SHARE: u64 = 3;
+const SHARE: u64 = 2;
 
 /// Sizes the shards of a run.
 #[derive(Debug, Clone, Copy)]

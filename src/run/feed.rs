@@ -100,6 +100,7 @@ impl<'a> Feed<'a> {
                 return Ok(());
             }
             let claimed = work.ledger.claim_shards(work.claim, lanes).await?;
+            work.tail.dry.send_replace(claimed.shards.is_empty());
             if !self.send(claimed.shards).await {
                 return Ok(());
             }
@@ -118,6 +119,7 @@ impl<'a> Feed<'a> {
             tokio::select! {
                 () = tokio::time::sleep(IDLE) => {}
                 () = recorded.notified() => {}
+                () = work.tail.written.notified() => {}
                 () = work.drain.cancelled() => {}
             }
         }

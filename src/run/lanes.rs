@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use futures::FutureExt;
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{Notify, mpsc, watch};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
@@ -51,6 +51,18 @@ pub(super) struct Work<'a> {
     pub submitter: &'a Submitter,
     /// Whether others may take part now.
     pub is_shared: AtomicBool,
+    /// How its end is reached without waiting.
+    pub tail: Tail,
+}
+
+/// A shared run ends when the ledger knows of every shard: whoever feeds the lanes has to wait for
+/// that once it finds none left, and completions no longer wait for others then.
+#[derive(Default)]
+pub(super) struct Tail {
+    /// No shard is left to be sent to the lanes, for now.
+    pub dry: watch::Sender<bool>,
+    /// Completions have been written to the ledger.
+    pub written: Notify,
 }
 
 impl Work<'_> {
@@ -249,14 +261,17 @@ struct Completions<'a> {
 impl Completions<'_> {
     /// Takes results until every lane has ended, or one has failed.
     async fn collect(&mut self, outcomes: &mut mpsc::Receiver<Outcome>) -> Result<()> {
+        let mut dry = self.work.tail.dry.subscribe();
         loop {
-            let left = COMPLETION_WAIT.saturating_sub(self.since.elapsed());
             let outcome = if self.done.is_empty() {
                 outcomes.recv().await
             } else {
-                match tokio::time::timeout(left, outcomes.recv()).await {
-                    Ok(outcome) => outcome,
-                    Err(_) => {
+                let left = COMPLETION_WAIT.saturating_sub(self.since.elapsed());
+                let dry = async { drop(dry.wait_for(|dry| *dry).await) };
+                tokio::select! {
+                    biased;
+                    outcome = outcomes.recv() => outcome,
+                    _ = tokio::time::timeout(left, dry) => {
                         self.flush().await?;
                         continue;
                     }
@@ -277,6 +292,8 @@ impl Completions<'_> {
 
     async fn flush(&mut self) -> Result<()> {
         let done = std::mem::take(&mut self.done);
-        self.work.complete(&done).await
+        self.work.complete(&done).await?;
+        self.work.tail.written.notify_one();
+        Ok(())
     }
 }

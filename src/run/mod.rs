@@ -383,6 +383,7 @@ impl Runner {
             max_participants: wanted.unwrap_or(all_lanes).min(all_lanes),
             submitter: &self.submitter,
             is_shared: AtomicBool::new(false),
+            tail: lanes::Tail::default(),
         }
     }
 
