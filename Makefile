@@ -2,10 +2,10 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help linux mac demo demo-rabbitmq services services-down test fidelity chaos long-run lint deny bench bench-peers bench-loops bench-overhead bench-participants
+.PHONY: help linux mac demo demo-rabbitmq services services-down test fidelity chaos long-run lint deny bench bench-peers bench-loops bench-overhead bench-participants bench-compare
 
 BINARIES := goshift goshift-submit goshift-worker
-SCRIPTS := scripts/demo scripts/services scripts/long-run bench/run bench/peers bench/overhead bench/participants \
+SCRIPTS := scripts/demo scripts/services scripts/long-run bench/run bench/peers bench/overhead bench/participants bench/compare \
   $(wildcard bench/lib/*.sh) .ci/run
 # A folder beside etc/, from which `./goshift -c ../etc/ -e local -id 5` works as it is.
 DIST := dist
@@ -82,7 +82,7 @@ deny: ## check dependencies, security advisories included (needs cargo-deny and 
 	  echo 'make deny: cargo-deny is missing: install it with `cargo install cargo-deny --locked` (it takes some minutes to build).' >&2; exit 1; }
 	cargo deny --locked check
 
-bench-peers: ## install the tools that `make bench` compares with
+bench-peers: ## install the tools that `make bench` and `make bench-compare` compare with
 	@bench/peers
 
 # What it measures, and how often, is chosen by variables: see the top of bench/run.
@@ -101,6 +101,10 @@ bench-overhead: ## measure what the ledger and the queue cost; writes bench/OVER
 bench-participants: ## measure one run on 1, 2 and 4 workers; writes bench/PARTICIPANTS.md
 	@$(need-build)
 	@bench/participants
+
+bench-compare: ## measure diff and verify beside pt-table-sync and reladiff; writes bench/COMPARE.md
+	@$(need-build)
+	@bench/compare
 
 define need-build
 command -v cargo >/dev/null || { \

@@ -1,7 +1,7 @@
 # shellcheck shell=bash
 # Connections, the databases of the bench, goshift's configuration and tasks.
 
-die() { echo "bench/run: $*" >&2; exit 1; }
+die() { echo "bench/${0##*/}: $*" >&2; exit 1; }
 
 connect() {
   local line
