@@ -8,6 +8,7 @@ use crate::error::{Error, Kind, Result};
 use crate::fence::{Fence, Pulse};
 use crate::plugin::{KeyRange, ReadPlan, Reader, Receipt, WritePlan, Writer};
 use crate::room::{RunRoom, Stay};
+use crate::salvage::{self, Salvage};
 use crate::throttle::{Gate, Throttle};
 
 /// How often a shard that met a deadlock or a broken connection is tried again at once, before
@@ -30,6 +31,8 @@ pub struct Limits {
     pub throttle: Throttle,
     /// What a lane passes before it begins a shard.
     pub gate: Gate,
+    /// Counts the rows that are left out, where they may be.
+    pub salvage: Option<Arc<Salvage>>,
 }
 
 /// From where to where, and how.
@@ -45,11 +48,27 @@ pub struct Way<'a> {
     pub write: &'a WritePlan,
 }
 
-/// Copies the rows of a range in one target transaction, in the room that its lane has.
+/// Copies the rows of a range in one target transaction, in the room that its lane has. Rows that the
+/// target refuses are left out if they may be; then it takes several transactions.
 ///
 /// # Errors
 /// The reader's or the writer's, whichever is the cause.
 pub async fn shard(
+    way: Way<'_>,
+    shard: (u64, &KeyRange),
+    limits: &Limits,
+    stay: Arc<Stay>,
+) -> Result<Receipt> {
+    match (attempt(way, shard, limits, stay).await, &limits.salvage) {
+        (Err(error), Some(salvage)) if error.is_about_a_row() => {
+            salvage::shard(way, shard, limits, salvage, error).await
+        }
+        (result, _) => result,
+    }
+}
+
+/// Copies all rows of a range, or none.
+pub(crate) async fn attempt(
     way: Way<'_>,
     (number, range): (u64, &KeyRange),
     limits: &Limits,

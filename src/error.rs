@@ -33,6 +33,7 @@ pub struct Error {
     message: String,
     remedy: Option<String>,
     source: Option<Box<dyn std::error::Error + Send + Sync>>,
+    blames_row: bool,
 }
 
 impl Error {
@@ -40,7 +41,7 @@ impl Error {
     pub fn new(kind: Kind, message: impl Into<String>) -> Self {
         // A key may hold a NUL, which PostgreSQL's text can't: an error must always be writable.
         let message = message.into().replace('\0', "\u{fffd}");
-        Self { kind, message, remedy: None, source: None }
+        Self { kind, message, remedy: None, source: None, blames_row: false }
     }
 
     /// The command line is wrong.
@@ -91,6 +92,17 @@ impl Error {
     ) -> Self {
         self.source = Some(source.into());
         self
+    }
+
+    /// Says that one row's values are at fault, and other rows of the same table can be written.
+    #[must_use]
+    pub fn about_a_row(self) -> Self {
+        Self { blames_row: true, ..self }
+    }
+
+    /// Whether one row's values are at fault.
+    pub fn is_about_a_row(&self) -> bool {
+        self.blames_row && self.kind == Kind::Permanent
     }
 
     /// What the error means for the run.

@@ -22,6 +22,7 @@ pub mod queue;
 pub mod retry;
 pub mod room;
 pub mod run;
+pub mod salvage;
 pub mod schema;
 pub mod shutdown;
 pub mod submit;

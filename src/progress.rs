@@ -240,7 +240,7 @@ mod tests {
         progress.set_estimate(Some(1000));
         progress.cut();
         progress.cut();
-        progress.add(&Receipt { rows: 500, bytes: 9, already_done: false });
+        progress.add(&Receipt { rows: 500, bytes: 9, ..Receipt::default() });
         assert_eq!(line(&progress, 100.0), "500 rows · 100 rows/s · shards 1/2+ · 5 seconds left");
         progress.hold_back(Some("Threads_running is 45, the bound is 40".to_owned()));
         let held = line(&progress, 100.0);

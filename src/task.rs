@@ -4,15 +4,18 @@ use std::num::NonZeroU64;
 
 use serde::{Deserialize, Deserializer};
 use serde_json::{Map, Value};
+use uuid::Uuid;
 
 use crate::config::keys::{self, KnownKeys, number_or_text};
 use crate::error::{Context, Error, Result};
 
+mod bad_rows;
 mod cursor;
 mod deletion;
 mod limits;
 mod values;
 
+pub use bad_rows::MaxErrors;
 pub use cursor::{CursorParams, Nulls, Overlap};
 pub use deletion::MaxDelete;
 pub use limits::Retry;
@@ -189,6 +192,10 @@ pub struct Params {
     pub retry: Retry,
     /// How many rows mode mirror may delete.
     pub max_delete: MaxDelete,
+    /// How many rows may be left out because the target refuses them.
+    pub max_errors: MaxErrors,
+    /// The run whose rejected rows are tried again, and nothing else; set by `goshift rejected replay`.
+    pub replay: Option<Uuid>,
     /// Whether both sides are compared once all rows are in; a difference fails the run.
     pub verify: bool,
     /// How mode cursor picks its rows.
@@ -217,6 +224,8 @@ impl KnownKeys for Params {
         "max_bytes_per_second",
         "retry",
         "max_delete",
+        "max_errors",
+        "replay",
         "verify",
         "cursor",
         "drift",

@@ -122,6 +122,23 @@ CREATE TABLE IF NOT EXISTS goshift_cursor (
   KEY goshift_cursor_task (task_id)
 ) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4;
 
+-- Rows that the target has refused and the run has left out (max_errors).
+CREATE TABLE IF NOT EXISTS goshift_rejected (
+  run_id char(36) NOT NULL,
+  shard_no bigint NOT NULL,
+  row_no bigint NOT NULL,
+  task_id bigint NOT NULL,
+  key_columns mediumtext NOT NULL,
+  -- JSON
+  row_key mediumtext NOT NULL,
+  message mediumtext NOT NULL,
+  rejected_at datetime(6) NOT NULL,
+  -- the run that has tried it again
+  replayed_by char(36),
+  PRIMARY KEY (run_id, shard_no, row_no),
+  KEY goshift_rejected_task (task_id)
+) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4;
+
 CREATE TABLE IF NOT EXISTS goshift_worker (
   worker varchar(150) NOT NULL PRIMARY KEY,
   host varchar(190) NOT NULL,

@@ -122,6 +122,23 @@ CREATE TABLE IF NOT EXISTS goshift_cursor (
 );
 CREATE INDEX IF NOT EXISTS goshift_cursor_task ON goshift_cursor (task_id);
 
+-- Rows that the target has refused and the run has left out (max_errors).
+CREATE TABLE IF NOT EXISTS goshift_rejected (
+  run_id varchar(36) NOT NULL,
+  shard_no bigint NOT NULL,
+  row_no bigint NOT NULL,
+  task_id bigint NOT NULL,
+  key_columns text NOT NULL,
+  -- JSON
+  row_key text NOT NULL,
+  message text NOT NULL,
+  rejected_at datetime NOT NULL,
+  -- the run that has tried it again
+  replayed_by varchar(36),
+  PRIMARY KEY (run_id, shard_no, row_no)
+);
+CREATE INDEX IF NOT EXISTS goshift_rejected_task ON goshift_rejected (task_id);
+
 CREATE TABLE IF NOT EXISTS goshift_worker (
   worker varchar(150) NOT NULL PRIMARY KEY,
   host varchar(190) NOT NULL,

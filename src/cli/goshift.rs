@@ -22,6 +22,7 @@ mod foreground;
 mod limits;
 mod pause;
 mod purge_runs;
+mod rejected;
 mod run;
 mod runs;
 mod shards;
@@ -137,6 +138,7 @@ async fn run(arguments: Arguments) -> Result<ExitCode> {
         }
         Command::Workers => workers::workers(&call).await,
         Command::Dead { what } => dead::dead(&call, what).await,
+        Command::Rejected { what } => Box::pin(rejected::rejected(&call, what)).await,
         Command::Pause { queue, reason } => pause::pause(&call, queue, reason.as_deref()).await,
         Command::Resume { queue } => pause::resume(&call, queue).await,
         Command::PurgeRuns { older_than, with_dead } => {

@@ -83,7 +83,8 @@ impl Sync {
         let look = self.asked(limits, || self.comparison.look(range).boxed()).await?;
         let (receipt, tally) = if look.all_missing {
             let receipt = copy::shard(way, (number, range), limits, stay).await?;
-            (receipt, Tally { written: receipt.rows, ..Tally::default() })
+            let tally = Tally { written: receipt.rows, ..Tally::default() };
+            (receipt, tally)
         } else {
             self.portions(way, (number, range), look, limits, stay).await?
         };
@@ -122,7 +123,9 @@ impl Sync {
                 true => copy::shard(way, shard, limits, taken(&mut stay, limits).await).await?,
                 false => self.by_key(way, shard.0, &wanted, limits, &mut stay).await?,
             };
+            tally.written -= copied.rejected.len() as u64;
             receipt.bytes += copied.bytes;
+            receipt.rejected.extend(copied.rejected);
         }
         if let Some(stay) = stay {
             stay.leave();
@@ -145,8 +148,7 @@ impl Sync {
             let way = Way { read: &self.by_key, ..way };
             let stay = taken(stay, limits).await;
             let copied = copy::shard(way, (number, &range), limits, stay).await?;
-            receipt.rows += copied.rows;
-            receipt.bytes += copied.bytes;
+            receipt.add(copied);
         }
         Ok(receipt)
     }

@@ -31,6 +31,7 @@ mod joining;
 mod participants;
 mod pause;
 mod purge;
+mod rejected;
 mod resume;
 mod retention;
 mod shards;
@@ -48,6 +49,7 @@ pub use gate::{RunLimits, WaitingRun};
 pub use inspect::{ActiveRun, RunFilter, RunRow, Since};
 pub use participants::{Halt, Standing};
 pub use pause::{PauseRow, Scope, Waiting};
+pub use rejected::RejectedRow;
 pub use resume::{PlanNote, StoredShards};
 pub use shards::{Claimed, Cut, Holder};
 pub use submission::{Entered, NewRun, Submitted, group};
@@ -193,8 +195,8 @@ impl Ledger {
 
     /// Tables of another version of goshift would fail every run in its middle.
     async fn check_shape(&self) -> Result<()> {
-        const LATEST: &str = "SELECT plan_hash, last_epoch, lost_holder, waits_for, bounds \
-             FROM goshift_run, goshift_worker, goshift_cursor WHERE 1 = 0";
+        const LATEST: &str = "SELECT plan_hash, last_epoch, lost_holder, waits_for, bounds, \
+             row_key FROM goshift_run, goshift_worker, goshift_cursor, goshift_rejected WHERE 1 = 0";
         let looking = self.query(LATEST).fetch_optional(&self.pool);
         match tokio::time::timeout(self.patience, looking).await {
             Ok(Err(error @ sqlx::Error::Database(_))) => Err(Error::config(format!(

@@ -40,6 +40,8 @@ pub struct StoredShards {
     pub left_behind: Vec<(Uuid, u64)>,
     /// Not in the ledger yet: goes there with the first shards.
     pub note: Option<PlanNote>,
+    /// The only shards there are to be, for a run that is not for the whole table.
+    pub only: Option<Vec<KeyRange>>,
 }
 
 impl Ledger {
@@ -79,10 +81,12 @@ impl Ledger {
             return Err(lease_lost(claim).into());
         }
         if restart {
-            self.query("DELETE FROM goshift_shard WHERE run_id = ?")
-                .bind(claim.run_id.to_string())
-                .execute(&mut *tx)
-                .await?;
+            for table in ["goshift_shard", "goshift_rejected"] {
+                self.query(&format!("DELETE FROM {table} WHERE run_id = ?"))
+                    .bind(claim.run_id.to_string())
+                    .execute(&mut *tx)
+                    .await?;
+            }
         }
         tx.commit().await?;
         Ok(())

@@ -124,7 +124,13 @@ impl Ledger {
     async fn try_delete_runs(&self, runs: &[Uuid]) -> Result<(), Attempt> {
         let mut tx = self.begin().await?;
         let marks = vec!["?"; runs.len()].join(", ");
-        for table in ["goshift_shard", "goshift_participant", "goshift_transition", "goshift_run"] {
+        for table in [
+            "goshift_shard",
+            "goshift_rejected",
+            "goshift_participant",
+            "goshift_transition",
+            "goshift_run",
+        ] {
             let mut query = self.query(&format!("DELETE FROM {table} WHERE run_id IN ({marks})"));
             for run_id in runs {
                 query = query.bind(run_id.to_string());

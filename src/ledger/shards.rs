@@ -264,6 +264,7 @@ impl Ledger {
                 let message = format!("run {}: shard {number} was completed twice", claim.run_id);
                 return Err(Error::internal(message).into());
             }
+            self.record_rejected(tx, claim, (*number, receipt)).await?;
         }
         Ok(())
     }

@@ -111,6 +111,14 @@ impl Planner<'_> {
             true => WriteMode::Insert,
             false => self.write_mode(&target, &key, &mut notes)?,
         };
+        if mode == WriteMode::Insert && !self.task.params.max_errors.is_none() {
+            return Err(Error::config(format!(
+                "max_errors leaves rows out and writes the others of a shard in several transactions, \
+                 which without a key of {} could double them",
+                target.table
+            ))
+            .with_remedy("give the target a primary key and let rows be upserted, or take max_errors out"));
+        }
         let rules = self.rules(&source, &target, &pairs, &split, &key)?;
         let format = match rules.is_empty() {
             true => self.format(&source, &target, &pairs, &split).await?,
@@ -261,6 +269,7 @@ impl Planner<'_> {
             && !key.is_empty()
             && (wanted.is_empty() || is_wanted)
             && params.write_mode.is_none()
+            && params.max_errors.is_none()
             && source.estimated_rows.is_none_or(|rows| rows >= LATE_KEY_ROWS)
     }
 

@@ -74,11 +74,11 @@ mod tests {
     fn shards_grow_once_the_rows_are_known_and_shrink_at_the_end() {
         let table = sizing(Some(1_500_000));
         assert_eq!(table.rows(0, seen(0, 0)), 5000, "the first rows flow at once");
-        assert_eq!(table.rows(100_000, seen(5000, 500_000)), 20_000);
-        assert_eq!(table.rows(900_000, seen(500_000, 50_000_000)), 10_000);
+        assert_eq!(table.rows(100_000, seen(5000, 500_000)), 35_000);
+        assert_eq!(table.rows(900_000, seen(500_000, 50_000_000)), 15_000);
         assert_eq!(table.rows(1_450_000, seen(900_000, 90_000_000)), 5000);
         assert_eq!(table.rows(9_000_000, seen(900_000, 90_000_000)), 5000, "a wrong estimate");
-        assert_eq!(sizing(None).rows(600_000, seen(500_000, 50_000_000)), 10_000);
+        assert_eq!(sizing(None).rows(600_000, seen(500_000, 50_000_000)), 15_000);
     }
 
     #[test]
@@ -86,7 +86,7 @@ mod tests {
         let table = Sizing { batch: 100, ..sizing(Some(1_000_000)) };
         let slow = Seen { rows: 4000, bytes: 400_000, elapsed: Duration::from_secs(1) };
         assert_eq!(table.rows(10_000, slow), 1000, "1000 rows a second and lane");
-        assert_eq!(table.rows(10_000, Seen { elapsed: Duration::ZERO, ..slow }), 16_500);
+        assert_eq!(table.rows(10_000, Seen { elapsed: Duration::ZERO, ..slow }), 24_700);
     }
 
     #[test]

@@ -207,7 +207,7 @@ impl WritePlan {
 }
 
 /// What a shard's transaction did, known after its COMMIT.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Receipt {
     /// Rows received and written.
     pub rows: u64,
@@ -215,6 +215,28 @@ pub struct Receipt {
     pub bytes: u64,
     /// The marker said that an earlier attempt had committed this shard: nothing was written.
     pub already_done: bool,
+    /// Rows that were left out because the target refuses them.
+    pub rejected: Vec<Rejection>,
+}
+
+impl Receipt {
+    /// Adds what another transaction of the same shard did.
+    pub fn add(&mut self, other: Receipt) {
+        self.rows += other.rows;
+        self.bytes += other.bytes;
+        self.rejected.extend(other.rejected);
+    }
+}
+
+/// A row that the target refuses.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Rejection {
+    /// Its split key in the source.
+    pub key: Bound,
+    /// The names of the key's columns.
+    pub columns: String,
+    /// What the database said.
+    pub message: String,
 }
 
 /// A source and target column, for the choice of a wire format.
@@ -241,6 +263,9 @@ pub trait Reader: Send + Sync {
     /// one open shard. Called only with a split key.
     async fn cut(&self, plan: &ReadPlan, after: Option<&Bound>, rows: u64)
     -> Result<Option<Bound>>;
+
+    /// The split keys of the rows of a range between two keys, in their order.
+    async fn keys(&self, plan: &ReadPlan, range: &KeyRange) -> Result<Vec<Bound>>;
 
     /// Where the table is for other sessions of its server; `None` if what they would read there may
     /// be something else, as with a view.

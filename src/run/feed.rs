@@ -155,6 +155,8 @@ struct Cutter<'a> {
     resumed: u64,
     sizing: Sizing,
     started: Instant,
+    /// The only shards there are to be, if they are known.
+    only: Option<Vec<KeyRange>>,
     /// What the shards are cut for, until the ledger knows it.
     note: Option<PlanNote>,
 }
@@ -185,6 +187,7 @@ impl<'a> Cutter<'a> {
             resumed: stored.rows_done,
             sizing,
             started: Instant::now(),
+            only: stored.only,
             note: stored.note,
         }
     }
@@ -201,6 +204,10 @@ impl<'a> Cutter<'a> {
     /// Cuts and records the next shards.
     async fn record_group(&mut self, holder: Holder) -> Result<Vec<Task>> {
         let mut ranges = Vec::with_capacity(self.group);
+        if let Some(only) = self.only.take() {
+            only.iter().for_each(|_| self.work.progress.cut());
+            (ranges, self.cursor) = (only, Cursor::End);
+        }
         while ranges.len() < self.group {
             match self.cut_one().await? {
                 Some(range) => ranges.push(range),

@@ -18,6 +18,7 @@ use crate::plan::{Plan, Planner};
 use crate::plugin::{self, Reader, Writer};
 use crate::progress::{Display, Progress, Reporter};
 use crate::room::Room;
+use crate::salvage::Salvage;
 use crate::submit::Submitter;
 use crate::task::{Endpoint, Mode, Params, Retry, TaskMeta};
 use crate::throttle::{Gate, Throttle};
@@ -29,6 +30,7 @@ mod lanes;
 mod lease;
 mod part;
 mod pressure;
+mod rejects;
 mod resume;
 mod window;
 
@@ -76,6 +78,8 @@ pub struct Summary {
     pub elapsed: Duration,
     /// What a mode that compares has done.
     pub compared: Option<Compared>,
+    /// Rows that were left out because the target refuses them.
+    pub rejected: u64,
     /// What the plan wants the operator to know.
     pub notes: Vec<String>,
     /// Shards that are in and that the ledger hears of with the run's end.
@@ -295,7 +299,9 @@ impl Runner {
         let overrides = Params::parse_object(&claim.params)?;
         let task = task.checked(&overrides, Some(&claim.mode))?;
         retry.get_or_init(|| task.params.retry.clone());
-        let (route, stored, held_rows) = self.prepared(claim, &task).await?;
+        let (route, mut stored, held_rows) = self.prepared(claim, &task).await?;
+        self.only_rejected(&task, &route, &mut stored).await?;
+        let salvage = self.salvage(claim, &task, &route).await?;
         let progress = Arc::new(Progress::default());
         let cut = stored.last.as_ref().map_or(0, |(number, _)| number + 1);
         progress.resume(stored.rows_done, stored.shards_done, cut);
@@ -304,16 +310,18 @@ impl Runner {
         let reporter = Reporter::start(self.display, label, Arc::clone(&progress));
         let route = Arc::new(route);
         let (_governor, gate) = Governor::start(claim, &route.writer, &progress).await;
-        let work = self.work(claim, keeper, gate, (&route, &task), &progress);
+        let work = self.work(claim, keeper, (gate, salvage), (&route, &task), &progress);
         let limits = work.limits.clone();
         let done = work.copy(stored).await?;
         drop(reporter);
         let Some(unnoted) = done else { return Ok(None) };
         let mut notes = route.plan.notes.clone();
         let mut compared = None;
+        let mut rejected = 0;
         let finishing = async {
             compared = self.settle_differences(&route, &task, &limits).await?;
             let note = self.finish(&route, progress.rows(), held_rows).await?;
+            rejected = self.settle_rejects(claim, &task, progress.rows(), &unnoted).await?;
             self.prove(&task, &route).await?;
             Ok(note)
         };
@@ -329,7 +337,11 @@ impl Runner {
             tracing::warn!(task = claim.task_id, run = %claim.run_id, "{note}");
             notes.push(note);
         }
+        if rejected > 0 {
+            tracing::warn!(task = claim.task_id, run = %claim.run_id, rejected, "rows were left out");
+        }
         Ok(Some(Summary {
+            rejected,
             rows: progress.rows(),
             bytes: progress.bytes(),
             shards: progress.shards_done(),
@@ -355,7 +367,7 @@ impl Runner {
         &'a self,
         claim: &'a Claim,
         keeper: &LeaseKeeper,
-        gate: Gate,
+        (gate, salvage): (Gate, Option<Arc<Salvage>>),
         (route, task): (&Arc<Route>, &TaskMeta),
         progress: &'a Progress,
     ) -> lanes::Work<'a> {
@@ -377,6 +389,7 @@ impl Runner {
                     task.params.max_bytes_per_second,
                 ),
                 gate,
+                salvage,
             },
             drain: &self.drain,
             standing: keeper.standing.clone(),

@@ -67,7 +67,8 @@ impl Runner {
         let reporter = Reporter::start(self.display, label, Arc::clone(progress));
         let (_governor, gate) = Governor::start(claim, &route.writer, progress).await;
         let route = Arc::new(route);
-        let work = self.work(claim, keeper, gate, (&route, &task), progress);
+        let salvage = self.salvage(claim, &task, &route).await?;
+        let work = self.work(claim, keeper, (gate, salvage), (&route, &task), progress);
         let done = work.take_part().await;
         drop(reporter);
         done

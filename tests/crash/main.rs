@@ -10,6 +10,7 @@ mod cursor;
 mod epochs;
 mod fencing;
 mod late_key;
+mod rejected;
 mod scene;
 mod sharing;
 mod windows;

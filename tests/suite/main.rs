@@ -19,6 +19,7 @@ mod losses;
 mod operations;
 mod pairs;
 mod purge;
+mod rejected;
 mod support;
 
 /// The crash table needs the fault points, which no other build has.

@@ -31,6 +31,13 @@ Examples:
   goshift dead rerun --task 5             those of a task
   goshift dead rerun --all --limit 100
   goshift dead purge --all --yes          give them up; the runs stay in the ledger as failed";
+const REJECTED: &str = "\
+Examples:
+  goshift rejected list 3f9a1c            a run's
+  goshift rejected list --task 5 --json
+  goshift rejected replay 3f9a1c          copies just these rows, once the cause is mended
+
+Params with \"max_errors\" let a run leave rows out; without it the first one fails the run.";
 const PAUSE: &str = "\
 Examples:
   goshift pause --reason 'upgrade of db2'  no run starts any more; running ones go on
@@ -83,6 +90,12 @@ pub(super) enum Command {
     Dead {
         #[command(subcommand)]
         what: Option<Dead>,
+    },
+    /// List rows that were left out because the target refused them, or try them again
+    #[command(after_help = REJECTED)]
+    Rejected {
+        #[command(subcommand)]
+        what: Option<Rejected>,
     },
     /// Let no further run start, of the fleet or of one queue
     #[command(after_help = PAUSE)]
@@ -193,6 +206,30 @@ pub(super) enum Dead {
         /// Ask nothing
         #[arg(long)]
         yes: bool,
+    },
+}
+
+/// What to do with rejected rows.
+#[derive(Debug, Subcommand)]
+pub(super) enum Rejected {
+    /// List rows that were left out and not tried again yet
+    List {
+        /// Only this run's: its id, or the beginning or the end of it
+        run: Option<String>,
+        /// Only this task's
+        #[arg(long, value_name = "N")]
+        task: Option<i64>,
+        /// Also those that were tried again
+        #[arg(long)]
+        all: bool,
+        /// At most this many
+        #[arg(long, value_name = "K", default_value_t = 1000, value_parser = clap::value_parser!(i64).range(1..))]
+        limit: i64,
+    },
+    /// Copy a run's rejected rows, and nothing else, in the foreground
+    Replay {
+        /// The run's id, or the beginning or the end of it
+        run: String,
     },
 }
 

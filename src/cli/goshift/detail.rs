@@ -16,6 +16,12 @@ pub(super) fn lines(whole: &Whole, pace: &Pace, width: Option<usize>) -> Vec<Str
     head(&mut page, whole);
     page.field("figures", &figures(&whole.run, pace));
     shards::summary(&mut page, whole);
+    if whole.rejected > 0 {
+        let rows = people::count(whole.rejected as i64);
+        let see =
+            format!("{rows} rows were left out: `goshift rejected list {}`", whole.run.run_id);
+        page.field("rejected", &see);
+    }
     let run = &whole.run;
     if let Some(reason) = run.reason.as_deref().filter(|_| run.state != State::Succeeded.name()) {
         page.field("error", reason);

@@ -27,7 +27,7 @@ pub(super) async fn sync(call: &Call, task_id: i64) -> Result<ExitCode> {
     let shutdown = Shutdown::listen(true)?;
     let ledger = call.ledger().await?;
     let task = ledger.task(task_id).await?;
-    let task = task.checked(&serde_json::Map::new(), Some(mode))?;
+    let task = task.checked(&call.overrides, Some(mode))?;
     let display = if call.json { Display::Json } else { Display::Auto };
     let runner = Runner {
         settings: call.settings.clone(),
@@ -57,7 +57,7 @@ fn say(call: &Call, claim: &Claim, summary: &Summary) -> Result<()> {
         let mut event = json!({"event": "succeeded", "task_id": claim.task_id,
             "run_id": claim.run_id, "rows": summary.rows, "bytes": summary.bytes,
             "shards": summary.shards, "seconds": (seconds * 1000.0).round() / 1000.0,
-            "notes": summary.notes});
+            "rejected": summary.rejected, "notes": summary.notes});
         if let Some(Compared { written, deleted, kept }) = summary.compared {
             event["written"] = written.into();
             event["deleted"] = deleted.into();
@@ -81,7 +81,16 @@ fn say(call: &Call, claim: &Claim, summary: &Summary) -> Result<()> {
         HumanCount((summary.rows as f64 / seconds.max(0.001)) as u64),
         summary.shards,
         claim.run_id
-    ))
+    ))?;
+    if summary.rejected > 0 {
+        show::notice(&format!(
+            "{} rows were refused by the target and left out: see them with \
+             `goshift rejected list {run}`, try them again with `goshift rejected replay {run}`",
+            HumanCount(summary.rejected),
+            run = claim.run_id
+        ));
+    }
+    Ok(())
 }
 
 /// Enters a run and claims it; or takes over a run of the task whose process has died.

@@ -36,6 +36,10 @@ pub(super) fn lines(settings: &Settings, task: &TaskMeta) -> Result<Vec<(&'stati
         }
     }
     lines.extend(bounds(&to).map(|text| ("hold", text)));
+    if !task.params.max_errors.is_none() {
+        let text = format!("up to {} that the target refuses are left out", task.params.max_errors);
+        lines.push(("errors", text));
+    }
     let (retry, worker) = (&task.params.retry, &settings.worker);
     let waits: Vec<_> = retry.rungs(worker).iter().map(|rung| shown(*rung)).collect();
     let attempts = retry.max_attempts(worker);

@@ -30,6 +30,8 @@ pub(super) struct Whole {
     pub shards: Option<Vec<ShardRow>>,
     pub participants: Vec<ParticipantRow>,
     pub transitions: Vec<TransitionRow>,
+    /// Rows that were left out.
+    pub rejected: u64,
     /// Those that hold it back.
     pub pauses: Vec<PauseRow>,
     /// Whether any worker is there.
@@ -76,6 +78,7 @@ async fn read(call: &Call, ledger: &Ledger, run_id: Uuid, shards: bool) -> Resul
         shards: if shards { Some(ledger.shards(run_id).await?) } else { None },
         participants: ledger.participants(run_id).await?,
         transitions: ledger.transitions(run_id).await?,
+        rejected: ledger.rejected_count(run_id).await?,
         pauses,
         workers: workers.iter().any(|worker| worker.row.state != "lost"),
         run,
@@ -98,6 +101,7 @@ fn lines(call: &Call, whole: &Whole, pace: &mut Pace) -> Result<Vec<String>> {
         "participants": whole.participants,
         "transitions": whole.transitions,
         "errors": whole.transitions.iter().filter(|step| detail::is_error(step)).collect::<Vec<_>>(),
+        "rejected": whole.rejected,
         "pauses": whole.pauses,
         "next": detail::next_step(whole),
     });

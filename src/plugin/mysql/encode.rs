@@ -305,6 +305,7 @@ fn refusal(
         column.native
     ))
     .with_remedy("correct the source's value, or change the target's column")
+    .about_a_row()
 }
 
 #[cfg(test)]

@@ -16,6 +16,12 @@ const PASSING: &[u16] = &[
 /// MariaDB's max_statement_time, MySQL's max_execution_time.
 const STATEMENT_TIMEOUTS: &[u16] = &[1969, 3024];
 
+/// What the server refuses because of one row's values: NULL, a key or a unique value that is there
+/// already, a number out of range, what is truncated, cut off or not of the type, a foreign key, a
+/// CHECK, text that is no JSON, a shape that can't be read.
+const OF_A_ROW: &[u16] =
+    &[1048, 1062, 1264, 1265, 1292, 1366, 1406, 1411, 1416, 1452, 1690, 3140, 3819, 4025, 4038];
+
 /// Whether two transactions were in each other's way: deadlock, lock wait timeout.
 pub(super) fn is_conflict(number: u16) -> bool {
     matches!(number, 1205 | 1213)
@@ -72,6 +78,7 @@ pub(super) fn of_load(error: mysql_async::Error, doing: &str, address: &str) -> 
 /// Text that its source says is UTF-8, and is not.
 pub(super) fn not_utf8(doing: &str) -> Error {
     Error::permanent(format!("{doing}: a text column holds bytes that are not UTF-8"))
+        .about_a_row()
         .with_remedy("correct the source's text, or copy it into a binary column")
 }
 
@@ -111,6 +118,7 @@ fn from_server(
         }
         _ => Error::new(kind, format!("MySQL {address}, {doing}")).caused_by(cause),
     };
+    let error = if OF_A_ROW.contains(&number) { error.about_a_row() } else { error };
     match remedy {
         Some(remedy) => error.with_remedy(remedy),
         None => error,

@@ -52,6 +52,39 @@ impl MysqlReader {
             Jump::Walk
         })
     }
+
+    /// Split keys of a range in their order, or those of them that `which` says.
+    async fn walk(&self, plan: &ReadPlan, range: &KeyRange, which: &str) -> Result<Vec<Bound>> {
+        let keys: Vec<_> = plan.split_columns().map(sql::key_expression).collect();
+        let order: Vec<_> = plan.split_columns().map(|c| sql::name(&c.name)).collect();
+        let query = format!(
+            "SELECT {} FROM {}{} ORDER BY {} {which}",
+            keys.join(", "),
+            sql::table(&plan.schema.table),
+            sql::range(plan, range),
+            order.join(", "),
+        );
+        let doing = format!("splitting {}", plan.schema.table);
+        let mut lease = self.db.lease().await?;
+        let rows = (&mut *lease)
+            .fetch_all(sqlx::raw_sql(AssertSqlSafe(query)))
+            .await
+            .map_err(|error| self.db.failure(&doing, error))?;
+        lease.keep();
+        let bound = |row: &MySqlRow| {
+            let values = plan.split_columns().enumerate().map(|(position, column)| {
+                let printed = bytes(row, position)
+                    .map_err(|error| self.db.failure(&doing, error))?
+                    .unwrap_or_default();
+                let printed = String::from_utf8(printed.to_vec()).map_err(|_| {
+                    Error::permanent(format!("{doing}: key column {} is not text", column.name))
+                })?;
+                Ok(sql::key_value(column, printed))
+            });
+            Ok(Bound(values.collect::<Result<_>>()?))
+        };
+        rows.iter().map(bound).collect()
+    }
 }
 
 #[async_trait]
@@ -79,35 +112,13 @@ impl Reader for MysqlReader {
             Jump::Rest => return Ok(None),
             Jump::Walk => {}
         }
-        let keys: Vec<_> = plan.split_columns().map(sql::key_expression).collect();
-        let order: Vec<_> = plan.split_columns().map(|c| sql::name(&c.name)).collect();
         let range = KeyRange::Between { after: after.cloned(), to: None };
-        let query = format!(
-            "SELECT {} FROM {}{} ORDER BY {} LIMIT 1 OFFSET {}",
-            keys.join(", "),
-            sql::table(&plan.schema.table),
-            sql::range(plan, &range),
-            order.join(", "),
-            rows.saturating_sub(1)
-        );
-        let doing = format!("splitting {}", plan.schema.table);
-        let mut lease = self.db.lease().await?;
-        let row = (&mut *lease)
-            .fetch_optional(sqlx::raw_sql(AssertSqlSafe(query)))
-            .await
-            .map_err(|error| self.db.failure(&doing, error))?;
-        lease.keep();
-        let Some(row) = row else { return Ok(None) };
-        let values = plan.split_columns().enumerate().map(|(position, column)| {
-            let printed = bytes(&row, position)
-                .map_err(|error| self.db.failure(&doing, error))?
-                .unwrap_or_default();
-            let printed = String::from_utf8(printed.to_vec()).map_err(|_| {
-                Error::permanent(format!("{doing}: key column {} is not text", column.name))
-            })?;
-            Ok(sql::key_value(column, printed))
-        });
-        Ok(Some(Bound(values.collect::<Result<_>>()?)))
+        let last = format!("LIMIT 1 OFFSET {}", rows.saturating_sub(1));
+        Ok(self.walk(plan, &range, &last).await?.pop())
+    }
+
+    async fn keys(&self, plan: &ReadPlan, range: &KeyRange) -> Result<Vec<Bound>> {
+        self.walk(plan, range, "").await
     }
 
     async fn newest(&self, table: &TableRef, column: &Column) -> Result<Newest> {

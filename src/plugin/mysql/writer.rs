@@ -456,7 +456,8 @@ impl<'a> ShardWrite<'a> {
                  max_allowed_packet is {max_packet}",
                 self.doing,
             ))
-            .with_remedy("raise max_allowed_packet on the target server"));
+            .with_remedy("raise max_allowed_packet on the target server")
+            .about_a_row());
         }
         let text = self.statement.whole().map_err(|_| failure::not_utf8(&self.doing))?;
         let result = (&mut *self.lease).execute(sqlx::raw_sql(AssertSqlSafe(text))).await;

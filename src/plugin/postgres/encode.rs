@@ -130,6 +130,7 @@ impl<'p> Encoder<'p> {
         let row = self.plan.describe_row(batch.row(row));
         Error::permanent(format!("{row}: column {name} {fault}"))
             .with_remedy("correct the value at the source, or change the target column's type")
+            .about_a_row()
     }
 }
 

@@ -103,7 +103,9 @@ fn from_server(server: &PgDatabaseError) -> Error {
             text.push_str(&format!(", {what} {name}"));
         }
     }
-    Error::new(kind_of(code), text)
+    let error = Error::new(kind_of(code), text);
+    // Data exceptions and violated constraints: PostgreSQL manual, appendix A.
+    if matches!(code.get(..2), Some("22" | "23")) { error.about_a_row() } else { error }
 }
 
 /// Whether the server cancelled the statement: it took too long, or an administrator asked for it.

@@ -31,6 +31,18 @@ impl PgReader {
         Self { db }
     }
 
+    async fn bounds(&self, plan: &ReadPlan, query: String) -> Result<Vec<Bound>> {
+        let mut lane = self.db.lane().await?;
+        let splitting = || format!("splitting table {}", plan.schema.table);
+        let rows = lane.rows(query).await.context(splitting)?;
+        lane.release();
+        let bound = |row| {
+            let values = (0..plan.split.len()).map(|i| get(row, i).map(BoundValue::Text));
+            values.collect::<Result<_>>().map(Bound)
+        };
+        rows.iter().map(bound).collect()
+    }
+
     async fn stream(&self, plan: &ReadPlan, range: &KeyRange, out: &mut BatchSender) -> Result<()> {
         let mut lane = self.db.lane().await?;
         let pieces = lane.copy_out(copy_statement(plan, range)?).await?;
@@ -59,15 +71,11 @@ impl Reader for PgReader {
         after: Option<&Bound>,
         rows: u64,
     ) -> Result<Option<Bound>> {
-        let mut lane = self.db.lane().await?;
-        let rows = lane
-            .rows(sql::cut(plan, after, rows))
-            .await
-            .context(|| format!("splitting table {}", plan.schema.table))?;
-        lane.release();
-        let Some(row) = rows.first() else { return Ok(None) };
-        let values = (0..plan.split.len()).map(|i| get(row, i).map(BoundValue::Text));
-        values.collect::<Result<_>>().map(|values| Some(Bound(values)))
+        Ok(self.bounds(plan, sql::cut(plan, after, rows)).await?.pop())
+    }
+
+    async fn keys(&self, plan: &ReadPlan, range: &KeyRange) -> Result<Vec<Bound>> {
+        self.bounds(plan, sql::keys(plan, range)).await
     }
 
     async fn newest(&self, table: &TableRef, column: &Column) -> Result<Newest> {

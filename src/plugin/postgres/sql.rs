@@ -63,20 +63,24 @@ pub(super) fn shard_condition(plan: &ReadPlan, range: &KeyRange) -> String {
     }
 }
 
-/// Finds the last row of the next shard. Columns in `ORDER BY` carry the table's name: a bare one
-/// would mean the text in the select list, which sorts differently.
+/// Finds the last row of the next shard.
 pub(super) fn cut(plan: &ReadPlan, after: Option<&Bound>, rows: u64) -> String {
     let range = KeyRange::Between { after: after.cloned(), to: None };
+    format!("{} LIMIT 1 OFFSET {}", keys(plan, &range), rows.saturating_sub(1))
+}
+
+/// The split keys of a range in their order. Columns in `ORDER BY` carry the table's name: a bare one
+/// would mean the text in the select list, which sorts differently.
+pub(super) fn keys(plan: &ReadPlan, range: &KeyRange) -> String {
     let own = ident(&plan.schema.table.name);
     let columns: Vec<_> =
         plan.split_columns().map(|column| format!("{own}.{}", ident(&column.name))).collect();
     format!(
-        "SELECT {}::text FROM {}{} ORDER BY {} LIMIT 1 OFFSET {}",
+        "SELECT {}::text FROM {}{} ORDER BY {}",
         columns.join("::text, "),
         table(&plan.schema.table),
-        shard_condition(plan, &range),
-        columns.join(", "),
-        rows.saturating_sub(1)
+        shard_condition(plan, range),
+        columns.join(", ")
     )
 }
 

@@ -19,6 +19,8 @@ pub(super) fn sqlite(path: &Path, error: rusqlite::Error) -> Error {
     };
     let (kind, remedy) = meaning(code, extended);
     let error = Error::new(kind, format!("SQLite file {}: {message}", path.display()));
+    let of_a_row = matches!(code, ErrorCode::ConstraintViolation | ErrorCode::TypeMismatch);
+    let error = if of_a_row { error.about_a_row() } else { error };
     match remedy {
         Some(remedy) => error.with_remedy(remedy),
         None => error,

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use rusqlite::params_from_iter;
 use rusqlite::types::ValueRef;
-use rusqlite::{OptionalExtension, params_from_iter};
 
 use super::connect::{Pool, Session};
 use super::describe::describe;
@@ -53,8 +53,16 @@ impl Reader for SqliteReader {
         after: Option<&Bound>,
         rows: u64,
     ) -> Result<Option<Bound>> {
-        let (plan, after) = (plan.clone(), after.cloned());
-        self.pool.run(move |session| cut(session, &plan, after, rows)).await
+        let range = KeyRange::Between { after: after.cloned(), to: None };
+        let last = format!("LIMIT 1 OFFSET {}", rows.saturating_sub(1).min(i64::MAX as u64));
+        let plan = plan.clone();
+        let last = self.pool.run(move |session| walk(session, &plan, &range, &last)).await?;
+        Ok(last.into_iter().next())
+    }
+
+    async fn keys(&self, plan: &ReadPlan, range: &KeyRange) -> Result<Vec<Bound>> {
+        let (plan, range) = (plan.clone(), range.clone());
+        self.pool.run(move |session| walk(session, &plan, &range, "")).await
     }
 
     async fn newest(&self, table: &TableRef, column: &Column) -> Result<Newest> {
@@ -118,37 +126,39 @@ pub(super) fn formats(pairs: &[ColumnPair<'_>]) -> Vec<WireFormat> {
     }
 }
 
-fn cut(
+/// Split keys of a range in their order, or those of them that `which` says.
+fn walk(
     session: &Session<'_>,
     plan: &ReadPlan,
-    after: Option<Bound>,
-    rows: u64,
-) -> Result<Option<Bound>> {
-    let range = Range::new(plan, &KeyRange::Between { after, to: None })?;
+    range: &KeyRange,
+    which: &str,
+) -> Result<Vec<Bound>> {
+    let range = Range::new(plan, range)?;
     let columns = sql::list(plan.split_columns().map(|c| c.name.as_str()));
     let statement = format!(
-        "SELECT {columns} FROM {}{} ORDER BY {columns} LIMIT 1 OFFSET {}",
+        "SELECT {columns} FROM {}{} ORDER BY {columns} {which}",
         sql::table(&plan.schema.table),
         range.condition(&[], None),
-        rows.saturating_sub(1).min(i64::MAX as u64)
     );
     let mut statement =
         session.connection.prepare_cached(&statement).map_err(|e| session.error(e))?;
-    let key = statement
-        .query_row(params_from_iter(range.params(None)), |row| {
+    let keys = statement
+        .query_map(params_from_iter(range.params(None)), |row| {
             let value = |index| row.get_ref(index).map(|value: ValueRef<'_>| Param::of(value));
             (0..plan.split.len()).map(value).collect::<rusqlite::Result<Option<Vec<_>>>>()
         })
-        .optional()
         .map_err(|e| session.error(e))?;
-    let Some(key) = key else { return Ok(None) };
-    let bound = key.and_then(|key| key.into_iter().map(Param::into_bound).collect());
-    bound.map(|values| Some(Bound(values))).ok_or_else(|| {
-        Error::permanent(format!(
-            "table {}: a key in {} is text that is not UTF-8",
-            plan.schema.table,
-            plan.schema.names(&plan.split)
-        ))
-        .with_remedy("correct the row, or split the table by another key")
-    })
+    let bound = |key: rusqlite::Result<Option<Vec<Param>>>| {
+        let key = key.map_err(|e| session.error(e))?;
+        let values = key.and_then(|key| key.into_iter().map(Param::into_bound).collect());
+        values.map(Bound).ok_or_else(|| {
+            Error::permanent(format!(
+                "table {}: a key in {} is text that is not UTF-8",
+                plan.schema.table,
+                plan.schema.names(&plan.split)
+            ))
+            .with_remedy("correct the row, or split the table by another key")
+        })
+    };
+    keys.map(bound).collect()
 }

@@ -173,6 +173,7 @@ impl<'a> Scan<'a> {
                             "correct the row, leave it out by \"where\", or read the table \
                              through a view that converts the column",
                         )
+                        .about_a_row()
                 })?,
             }
         }

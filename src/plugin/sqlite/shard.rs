@@ -99,9 +99,11 @@ impl Shard<'_> {
 
     fn refuse(&self, batch: &Batch, row: usize, column: usize, phrase: &str) -> Error {
         let name = &self.plan.schema.columns[self.plan.columns[column].target].name;
-        Error::permanent(format!("{}: column {name} {phrase}", self.row(batch, row))).with_remedy(
-            "correct the row or leave it out by \"where\", or change the target column",
-        )
+        Error::permanent(format!("{}: column {name} {phrase}", self.row(batch, row)))
+            .with_remedy(
+                "correct the row or leave it out by \"where\", or change the target column",
+            )
+            .about_a_row()
     }
 
     /// Names a row by its key.
