@@ -20,6 +20,7 @@ mod operations;
 mod pairs;
 mod purge;
 mod support;
+mod write_modes;
 
 /// The crash table needs the fault points, which no other build has.
 #[cfg(not(feature = "fault-points"))]
