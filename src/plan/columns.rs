@@ -297,7 +297,8 @@ mod tests {
         let source = schema(&[("id", false)], &[&[0]]);
         let mut target = schema(&[("id", false), ("must", false)], &[&[0]]);
         target.columns[1].optional = false;
-        let error = by_name(&source, &target).unwrap_err();
+        let pairs = by_name(&source, &target).unwrap();
+        let error = required(&target, &pairs).unwrap_err();
         assert!(error.to_string().contains("t.must"), "{error}");
     }
 
