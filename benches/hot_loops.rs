@@ -8,7 +8,7 @@ use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use goshift::batch::{Batch, WireFormat};
 use goshift::plan::check;
 use goshift::plugin::path::{ChosenPath, WritePath};
-use goshift::plugin::{WriteColumn, WriteMode, WritePlan, mysql, postgres};
+use goshift::plugin::{ByKey, WriteColumn, WriteMode, WritePlan, mysql, postgres};
 use goshift::schema::{Column, LogicalType, Schema, TableRef};
 use uuid::Uuid;
 

@@ -123,6 +123,10 @@ pub enum WriteWish {
     Upsert,
     /// Insert; a row whose key is there already is left as it is there.
     InsertIgnore,
+    /// Update the row with the same key; insert nothing.
+    Update,
+    /// Replace the row with the same key as a whole, or insert one.
+    Replace,
     /// Insert only, each shard once a run, whatever is there.
     Insert,
 }
@@ -133,6 +137,8 @@ impl WriteWish {
         match self {
             Self::Upsert => "upsert",
             Self::InsertIgnore => "insert_ignore",
+            Self::Update => "update",
+            Self::Replace => "replace",
             Self::Insert => "insert",
         }
     }
@@ -370,7 +376,7 @@ impl TaskRow {
         let wish = params.write_mode.filter(|wish| *wish != WriteWish::Upsert);
         if let Some(wish) = wish.filter(|_| mode != Mode::Init) {
             return Err(Error::config(format!(
-                "mode {} overwrites rows by their key, which write_mode \"{}\" does not",
+                "mode {} updates or inserts rows by their key; write_mode \"{}\" is for mode init",
                 mode.name(),
                 wish.name()
             ))

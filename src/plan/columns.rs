@@ -96,7 +96,6 @@ pub(super) fn pair(
         })?;
         pairs.push(Pair { source: *position, target: to, check });
     }
-    required(target, &pairs)?;
     Ok(pairs)
 }
 
@@ -110,7 +109,7 @@ fn missing(target: &Schema, name: &str) -> Error {
 }
 
 /// Every target column that a row needs must get a value.
-fn required(target: &Schema, pairs: &[Pair]) -> Result<()> {
+pub(super) fn required(target: &Schema, pairs: &[Pair]) -> Result<()> {
     let unfed = target.columns.iter().enumerate().find(|(position, column)| {
         !column.optional && !column.generated && pairs.iter().all(|pair| pair.target != *position)
     });
@@ -298,7 +297,8 @@ mod tests {
         let source = schema(&[("id", false)], &[&[0]]);
         let mut target = schema(&[("id", false), ("must", false)], &[&[0]]);
         target.columns[1].optional = false;
-        let error = by_name(&source, &target).unwrap_err();
+        let pairs = by_name(&source, &target).unwrap();
+        let error = required(&target, &pairs).unwrap_err();
         assert!(error.to_string().contains("t.must"), "{error}");
     }
 

@@ -12,7 +12,7 @@ use crate::checksum::checksum;
 use crate::error::{Context, Error, Result};
 use crate::plugin::path::{ChosenPath, WritePath};
 use crate::plugin::{
-    ColumnPair, NewTable, ReadPlan, Reader, WriteColumn, WriteMode, WritePlan, Writer,
+    ByKey, ColumnPair, NewTable, ReadPlan, Reader, WriteColumn, WriteMode, WritePlan, Writer,
 };
 use crate::schema::{Column, LogicalType, Schema, TableRef};
 use crate::task::{Mode, TaskMeta, Tinyint1, ValueParams, WriteWish};
@@ -24,6 +24,7 @@ mod drift;
 pub mod rules;
 pub mod sizing;
 pub mod split;
+mod wish;
 
 /// Lanes of a task that names no `worker_num`.
 const DEFAULT_LANES: usize = 4;
@@ -98,35 +99,44 @@ impl Planner<'_> {
         let lacks_key = target.pending_key.as_ref().is_some_and(|key| key.run_id != self.run_id);
         let target = if lacks_key { Arc::new(columns::completed(&target)) } else { target };
         let pairs = columns::pair(&source, &target, &chosen, self.task.params.columns.is_none())?;
+        if self.task.params.write_mode != Some(WriteWish::Update) {
+            columns::required(&target, &pairs)?;
+        }
         let split = self.split_key(&source)?;
         if split.is_empty() {
             notes.push(format!("{} has no key to split by: one lane copies it", source.table));
         }
         let late_key = columns::pending_key(&target, &pairs);
         let adds_key = late_key.is_some();
+        if !creates_target {
+            self.refuse_followers(&target.table).await?;
+        }
         let key = late_key.unwrap_or_else(|| {
             columns::target_key(&source, &target, &pairs, self.task.params.target_key())
         });
         let mode = match adds_key {
             true => WriteMode::Insert,
-            false => self.write_mode(&target, &key, &mut notes)?,
+            false => self.write_mode(&target, (&key, pairs.len()), &mut notes)?,
         };
-        if mode == WriteMode::Insert && !self.task.params.max_errors.is_none() {
-            return Err(Error::config(format!(
-                "max_errors leaves rows out and writes the others of a shard in several transactions, \
-                 which without a key of {} could double them",
-                target.table
-            ))
-            .with_remedy("give the target a primary key and let rows be upserted, or take max_errors out"));
-        }
+        self.refuse_doubling(mode, &target.table)?;
+        let by_key = wish::by_key(self.task.params.write_mode);
         let rules = self.rules(&source, &target, &pairs, &split, &key)?;
         let format = match rules.is_empty() {
             true => self.format(&source, &target, &pairs, &split).await?,
             false => WireFormat::Canonical,
         };
         let may_be_null = key.iter().any(|&k| target.columns[pairs[k].target].nullable);
-        let count_rows = mode == WriteMode::Upsert
+        let may_collide = mode == WriteMode::Upsert
             && (may_be_null || !columns::key_is_unique_in_source(&source, &target, &pairs, &key));
+        // Rows that only the source has are left out: the target's number of rows says nothing.
+        let count_rows = may_collide && by_key != ByKey::Update;
+        if may_collide && !count_rows {
+            notes.push(format!(
+                "the source's keys don't rule out that rows share {}'s key: of such rows any one is \
+                 written",
+                target.table
+            ));
+        }
         let params = &self.task.params;
         columns::check_filter(params.filter.as_deref())?;
         let all_lanes = self.all_lanes(split.is_empty(), &mut notes);
@@ -155,9 +165,9 @@ impl Planner<'_> {
             schema: target,
             key: if mode == WriteMode::Upsert || adds_key { key } else { Vec::new() },
             mode,
-            keeps_rows: params.write_mode == Some(WriteWish::InsertIgnore),
+            by_key,
             adds_key,
-            unique_rows: !count_rows,
+            unique_rows: !may_collide,
             path: ChosenPath::only(WritePath::Statements),
             statement_rows: params.write_batch.unwrap_or(DEFAULT_WRITE_BATCH),
             format,
@@ -231,6 +241,7 @@ impl Planner<'_> {
             }
             return Ok((schema, false));
         }
+        wish::require_table(self.task.params.write_mode, name)?;
         let table = TableRef::parse(name);
         let key: Vec<usize> = source
             .split_key()
@@ -296,33 +307,6 @@ impl Planner<'_> {
         Ok(split)
     }
 
-    fn write_mode(
-        &self,
-        target: &Schema,
-        key: &[usize],
-        notes: &mut Vec<String>,
-    ) -> Result<WriteMode> {
-        Ok(match self.task.params.write_mode {
-            Some(WriteWish::Insert) => WriteMode::Insert,
-            _ if !key.is_empty() => WriteMode::Upsert,
-            Some(WriteWish::InsertIgnore) => {
-                return Err(Error::config(format!(
-                    "write_mode \"insert_ignore\" goes by a key, and {} has none that tells rows apart",
-                    target.table
-                ))
-                .with_remedy("give the target a primary or unique key"));
-            }
-            _ => {
-                notes.push(format!(
-                    "{} has no key that tells rows apart: rows are inserted, each shard once, \
-                     with a marker in goshift_marker",
-                    target.table
-                ));
-                WriteMode::Insert
-            }
-        })
-    }
-
     async fn format(
         &self,
         source: &Schema,
@@ -356,6 +340,9 @@ impl Planner<'_> {
     /// by, nor where a condition could mean something else to another session.
     async fn may_stay_inside(&self, source: &Schema) -> Result<bool> {
         let params = &self.task.params;
+        if wish::by_key(params.write_mode).needs_stage() {
+            return Ok(false);
+        }
         let is_limited =
             params.max_rows_per_second.is_some() || params.max_bytes_per_second.is_some();
         let has_filter = params.filter.as_ref().is_some_and(|text| !text.trim().is_empty())
@@ -419,7 +406,12 @@ impl Plan {
             .collect();
         // A key that the run adds may be there when it goes on: the rows are the same.
         let mode = if write.adds_key { WriteMode::Upsert } else { write.mode };
-        let kept = if write.keeps_rows { " kept" } else { "" };
+        let kept = match write.by_key {
+            ByKey::Merge => "",
+            ByKey::Keep => " kept",
+            ByKey::Update => " updated",
+            ByKey::Replace => " replaced",
+        };
         let rules: Vec<_> = read.columns.iter().map(|&column| read.rules.of(column)).collect();
         let rules = if read.rules.is_empty() { String::new() } else { format!(" {rules:?}") };
         let text = format!(

@@ -146,6 +146,28 @@ pub enum WriteMode {
     Insert,
 }
 
+/// What [`WriteMode::Upsert`] does by the key.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum ByKey {
+    /// Updates the row with that key, or inserts one.
+    #[default]
+    Merge,
+    /// Inserts a row; one with that key is left as it is.
+    Keep,
+    /// Updates the row with that key; inserts nothing.
+    Update,
+    /// Takes the row with that key out and inserts one: what is not written gets its default.
+    Replace,
+}
+
+impl ByKey {
+    /// Whether the server can't do it in the statement that takes the rows: they wait beside the table
+    /// until the shard is complete.
+    pub fn needs_stage(self) -> bool {
+        matches!(self, Self::Update | Self::Replace)
+    }
+}
+
 /// One column on its way from the source to the target.
 #[derive(Debug, Clone)]
 pub struct WriteColumn {
@@ -171,8 +193,8 @@ pub struct WritePlan {
     pub key: Vec<usize>,
     /// What a row does that is there already.
     pub mode: WriteMode,
-    /// Whether an upsert leaves rows as they are in the target, if their key is there.
-    pub keeps_rows: bool,
+    /// What an upsert does by the key.
+    pub by_key: ByKey,
     /// Whether the target gets its key, which is `key`, once all rows are in.
     pub adds_key: bool,
     /// Whether the source itself makes sure that no two rows share the key.
@@ -191,6 +213,17 @@ impl WritePlan {
     /// The target's columns in batch order.
     pub fn target_columns(&self) -> impl Iterator<Item = &Column> {
         self.columns.iter().map(|c| &self.schema.columns[c.target])
+    }
+
+    /// The target's columns in the key.
+    pub fn key_columns(&self) -> impl Iterator<Item = &Column> {
+        self.key.iter().map(|&k| &self.schema.columns[self.columns[k].target])
+    }
+
+    /// The target's columns that are written and not in the key.
+    pub fn other_columns(&self) -> impl Iterator<Item = &Column> {
+        let others = (0..self.columns.len()).filter(|position| !self.key.contains(position));
+        others.map(|position| &self.schema.columns[self.columns[position].target])
     }
 
     /// Names the row at fault by its key, for an error about `cells` of one row.
@@ -366,6 +399,9 @@ pub trait Writer: Send + Sync {
     /// What else happens when rows are written into the table, or may keep them out: its triggers and
     /// foreign keys. For a plan that a person looks at.
     async fn hazards(&self, table: &TableRef) -> Result<Vec<Hazard>>;
+
+    /// Tables whose foreign keys delete or change rows of theirs when a row of this one is deleted.
+    async fn followers(&self, table: &TableRef) -> Result<Vec<String>>;
 
     /// The formats this writer can take for these columns.
     fn accepts(&self, pairs: &[ColumnPair<'_>]) -> Vec<WireFormat>;

@@ -21,6 +21,7 @@ mod pairs;
 mod purge;
 mod rejected;
 mod support;
+mod write_modes;
 
 /// The crash table needs the fault points, which no other build has.
 #[cfg(not(feature = "fault-points"))]

@@ -12,7 +12,7 @@ use crate::config::Side;
 use crate::error::Result;
 use crate::ledger::{Ledger, State};
 use crate::plugin::path::WritePath;
-use crate::plugin::{self, WriteMode};
+use crate::plugin::{self, ByKey, WriteMode};
 use crate::progress::Display;
 use crate::queue::rabbitmq::RabbitPublisher;
 use crate::room::Room;
@@ -106,16 +106,15 @@ pub(super) async fn plan(call: &Call, task_id: i64) -> Result<ExitCode> {
             "insert, each shard once by a marker; the primary key when all rows are in".to_owned()
         }
         WriteMode::Insert => "insert, each shard once by a marker".to_owned(),
-        WriteMode::Upsert if write.keeps_rows => {
-            "insert; rows whose key is there are kept".to_owned()
-        }
         WriteMode::Upsert => {
-            let names: Vec<_> = write
-                .key
-                .iter()
-                .map(|&k| write.schema.columns[write.columns[k].target].name.as_str())
-                .collect();
-            format!("upsert by ({})", names.join(", "))
+            let names: Vec<_> = write.key_columns().map(|column| column.name.as_str()).collect();
+            let key = names.join(", ");
+            match write.by_key {
+                ByKey::Merge => format!("upsert by ({key})"),
+                ByKey::Keep => "insert; rows whose key is there are kept".to_owned(),
+                ByKey::Update => format!("update by ({key}); nothing is inserted"),
+                ByKey::Replace => format!("replace whole rows by ({key})"),
+            }
         }
     };
     let create = if route.plan.creates_target { ", which is going to be created" } else { "" };

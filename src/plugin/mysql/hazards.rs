@@ -19,6 +19,16 @@ const FOREIGN_KEYS: &str = "SELECT CAST(CONSTRAINT_NAME AS CHAR), \
      CAST(REFERENCED_TABLE_NAME AS CHAR) FROM information_schema.referential_constraints \
      WHERE CONSTRAINT_SCHEMA = COALESCE(?, DATABASE()) AND TABLE_NAME = ? ORDER BY 1";
 
+const FOLLOWERS: &str = "SELECT DISTINCT CAST(TABLE_NAME AS CHAR), '' \
+     FROM information_schema.referential_constraints \
+     WHERE UNIQUE_CONSTRAINT_SCHEMA = COALESCE(?, DATABASE()) AND REFERENCED_TABLE_NAME = ? \
+     AND DELETE_RULE IN ('CASCADE', 'SET NULL', 'SET DEFAULT') ORDER BY 1";
+
+/// See [`crate::plugin::Writer::followers`].
+pub(super) async fn followers(db: &Database, table: &TableRef) -> Result<Vec<String>> {
+    Ok(pairs(db, FOLLOWERS, table, None).await?.into_iter().map(|(name, _)| name).collect())
+}
+
 /// See [`crate::plugin::Reader::has_index`].
 pub(super) async fn has_index(db: &Database, table: &TableRef, column: &str) -> Result<bool> {
     Ok(!pairs(db, INDEXED, table, Some(column)).await?.is_empty())

@@ -32,6 +32,7 @@ mod pressure;
 mod purge;
 mod reader;
 mod sql;
+mod stage;
 mod statement;
 mod storage;
 mod types;

@@ -15,7 +15,7 @@ use super::loader::{self, LoadSession};
 use super::purge::PurgeHold;
 use super::statement::{STATEMENT_BYTES, Statement};
 use super::{
-    create, culprit, describe, failure, hazards, inside, load, lock, pressure, sql, storage,
+    create, culprit, describe, failure, hazards, inside, load, lock, pressure, sql, stage, storage,
 };
 use crate::batch::{Batch, BatchReceiver, Payload, WireFormat};
 use crate::config::connection::ConnectionConfig;
@@ -25,7 +25,7 @@ use crate::plugin::path::{ChosenPath, WritePath};
 use crate::plugin::reuse::Connections;
 use crate::plugin::row_keys::RowKeys;
 use crate::plugin::{
-    Bound, ColumnPair, Hazard, Inside, NewTable, Receipt, WriteMode, WritePlan, Writer,
+    Bound, ByKey, ColumnPair, Hazard, Inside, NewTable, Receipt, WriteMode, WritePlan, Writer,
 };
 use crate::schema::{Schema, TableRef};
 
@@ -142,6 +142,10 @@ impl Writer for MysqlWriter {
         hazards::find(&self.db, table).await
     }
 
+    async fn followers(&self, table: &TableRef) -> Result<Vec<String>> {
+        hazards::followers(&self.db, table).await
+    }
+
     fn accepts(&self, pairs: &[ColumnPair<'_>]) -> Vec<WireFormat> {
         super::formats(pairs)
     }
@@ -162,6 +166,20 @@ impl Writer for MysqlWriter {
                 "give the table a primary key, or another engine: ALTER TABLE … ENGINE = InnoDB",
             ));
         }
+        if plan.by_key == ByKey::Replace && !is_kept {
+            return Err(Error::permanent(format!(
+                "write_mode \"replace\" takes rows out of {table} before it puts them in again, and the \
+                 table has no transactions that would keep both together"
+            ))
+            .with_remedy("use write_mode \"upsert\", or ALTER TABLE … ENGINE = InnoDB"));
+        }
+        if plan.by_key == ByKey::Update {
+            return Ok(ChosenPath::only(WritePath::Staged));
+        }
+        let slow = match plan.by_key.needs_stage() {
+            true => WritePath::Staged,
+            false => WritePath::Statements,
+        };
         let is_free = plan.mode == WriteMode::Insert || is_free || self.is_empty(table).await?;
         Ok(if plan.format == WireFormat::ServerSide {
             match (plan.mode, is_free) {
@@ -170,9 +188,9 @@ impl Writer for MysqlWriter {
                 (_, false) => ChosenPath::only(WritePath::InsideMerged),
             }
         } else if is_free && is_kept && self.db.takes_loads() {
-            ChosenPath::new(WritePath::Direct, WritePath::Statements)
+            ChosenPath::new(WritePath::Direct, slow)
         } else {
-            ChosenPath::only(WritePath::Statements)
+            ChosenPath::only(slow)
         })
     }
 
@@ -317,15 +335,18 @@ pub(super) fn updates(plan: &WritePlan, names: &[String]) -> String {
     let guards = guards.map(|&k| {
         let name = &names[k];
         // What is equal by its collation need not be the same.
-        let kept =
-            if plan.keeps_rows { format!("{table}.{name}") } else { format!("VALUES({name})") };
+        let kept = if plan.by_key == ByKey::Keep {
+            format!("{table}.{name}")
+        } else {
+            format!("VALUES({name})")
+        };
         format!("{name}=IF({table}.{name}<=>VALUES({name}),{kept},NULL)")
     });
     let guarded = |position: &usize| {
         plan.key.contains(position) && !plan.schema.columns[plan.columns[*position].target].nullable
     };
     let others = (0..names.len()).filter(|position| !guarded(position));
-    let others = others.map(|p| match plan.keeps_rows {
+    let others = others.map(|p| match plan.by_key == ByKey::Keep {
         true => format!("{0}={table}.{0}", names[p]),
         false => format!("{0}=VALUES({0})", names[p]),
     });
@@ -354,8 +375,10 @@ impl<'a> ShardWrite<'a> {
         let doing = format!("writing {}", plan.schema.table);
         let mut lease = db.lease().await?;
         let lock = lock::name(plan.run_id, shard);
+        let staged = stage::name(plan);
+        let create = staged.map(|_| format!("{}; ", stage::create(plan))).unwrap_or_default();
         let begin = format!(
-            "SET SESSION wait_timeout = 20; SELECT GET_LOCK('{lock}', 0); START TRANSACTION"
+            "SET SESSION wait_timeout = 20; SELECT GET_LOCK('{lock}', 0); {create}START TRANSACTION"
         );
         let rows = (&mut *lease)
             .fetch_all(sqlx::raw_sql(AssertSqlSafe(begin)))
@@ -365,11 +388,11 @@ impl<'a> ShardWrite<'a> {
             lock::take_over(db, &mut lease, &lock).await?;
         }
         let names: Vec<_> = plan.target_columns().map(|c| sql::name(&c.name)).collect();
-        let head =
-            format!("INSERT INTO {} ({}) VALUES ", sql::table(&plan.schema.table), names.join(","));
+        let into = staged.map_or_else(|| sql::table(&plan.schema.table), str::to_owned);
+        let head = format!("INSERT INTO {into} ({}) VALUES ", names.join(","));
         let tail = match plan.mode {
-            WriteMode::Upsert => updates(plan, &names),
-            WriteMode::Insert => String::new(),
+            WriteMode::Upsert if staged.is_none() => updates(plan, &names),
+            WriteMode::Upsert | WriteMode::Insert => String::new(),
         };
         let limit = STATEMENT_BYTES.min(db.max_packet() / 2);
         Ok(Self {
@@ -484,11 +507,32 @@ impl<'a> ShardWrite<'a> {
         Ok(())
     }
 
+    /// Brings the rows that wait beside the target into it.
+    async fn merge(&mut self) -> Result<()> {
+        let mut written = 0;
+        for statement in stage::merge(self.plan) {
+            written = self.run(statement).await?;
+        }
+        if self.plan.by_key == ByKey::Replace && written != self.receipt.rows {
+            return Err(Error::permanent(format!(
+                "{}: {} rows were sent, the server counted {written}",
+                self.doing, self.receipt.rows
+            ))
+            .with_remedy("look for triggers on the target that drop rows"));
+        }
+        Ok(())
+    }
+
     async fn commit(mut self) -> Result<Receipt> {
         crate::fault::point("shard.fenced");
         self.flush().await?;
+        if stage::name(self.plan).is_some() {
+            self.merge().await?;
+        }
         crate::fault::point("shard.before_commit");
-        let commit = format!("COMMIT; DO RELEASE_LOCK('{}')", self.lock);
+        let drop = stage::name(self.plan).map(|_| format!("; {}", stage::drop()));
+        let commit =
+            format!("COMMIT; DO RELEASE_LOCK('{}'){}", self.lock, drop.unwrap_or_default());
         (&mut *self.lease)
             .execute(sqlx::raw_sql(AssertSqlSafe(commit)))
             .await

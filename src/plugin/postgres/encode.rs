@@ -177,7 +177,7 @@ fn hex(cell: &[u8], out: &mut Vec<u8>) {
 mod tests {
     use super::*;
     use crate::batch::WireFormat;
-    use crate::plugin::{WriteColumn, WriteMode};
+    use crate::plugin::{ByKey, WriteColumn, WriteMode};
     use crate::schema::{Schema, TableRef};
     use std::sync::Arc;
     use uuid::Uuid;
@@ -209,7 +209,7 @@ mod tests {
             columns: columns.iter().enumerate().map(write).collect(),
             key: vec![0],
             mode: WriteMode::Upsert,
-            keeps_rows: false,
+            by_key: ByKey::Merge,
             adds_key: false,
             unique_rows: true,
             path: crate::plugin::path::ChosenPath::only(crate::plugin::path::WritePath::Statements),

@@ -38,6 +38,16 @@ pub(super) async fn find(db: &Db, table: &TableRef) -> Result<Vec<Hazard>> {
     Ok(triggers.chain(keys.into_iter().map(|(name, to)| Hazard::ForeignKey(name, to))).collect())
 }
 
+/// See [`crate::plugin::Writer::followers`].
+pub(super) async fn followers(db: &Db, table: &TableRef) -> Result<Vec<String>> {
+    let query = format!(
+        "SELECT DISTINCT conrelid::regclass::text, '' FROM pg_constraint \
+         WHERE confrelid = {}::regclass AND contype = 'f' AND confdeltype IN ('c', 'n', 'd') ORDER BY 1",
+        regclass(db, table)
+    );
+    Ok(pairs(db, table, query).await?.into_iter().map(|(name, _)| name).collect())
+}
+
 fn regclass(db: &Db, table: &TableRef) -> String {
     sql::literal(&sql::table(&db.resolve(table)))
 }

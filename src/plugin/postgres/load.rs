@@ -9,7 +9,7 @@ use super::{error, lock, sql, types};
 use crate::batch::{BatchReceiver, Payload, WireFormat};
 use crate::error::{Error, Result};
 use crate::plugin::path::WritePath;
-use crate::plugin::{Receipt, WriteMode, WritePlan};
+use crate::plugin::{ByKey, Receipt, WriteMode, WritePlan};
 
 /// A process that is paused between two statements would keep its row locks: the server ends such
 /// a transaction. In the middle of a COPY only the statement's own limit does, which is far beyond
@@ -103,11 +103,20 @@ async fn upsert(
     lane.execute(begin).await?;
     let receipt = copy(lane, plan, &name, input).await?;
     crate::fault::point("shard.fenced");
-    // Rows that share a key must meet in the merge, which refuses them.
-    let unchanged = if plan.unique_rows { lane.execute(leave_out(plan, &name)).await? } else { 0 };
+    // Rows that share a key must meet in the merge, which refuses them. A row that is replaced may differ
+    // where it is not written.
+    let leaves_out = plan.unique_rows && plan.by_key != ByKey::Replace;
+    let unchanged = if leaves_out { lane.execute(leave_out(plan, &name)).await? } else { 0 };
+    if plan.by_key == ByKey::Replace {
+        lane.execute(take_out(plan, &name)).await?;
+    }
     let affected = unchanged + lane.execute(merge(plan, &name)).await?;
-    // DO NOTHING leaves out rows that are there already.
-    let counts_all = !plan.keeps_rows && plan.key.len() < plan.columns.len();
+    let counts_all = match plan.by_key {
+        // DO NOTHING leaves out rows that are there already.
+        ByKey::Merge => plan.key.len() < plan.columns.len(),
+        ByKey::Replace => true,
+        ByKey::Keep | ByKey::Update => false,
+    };
     if affected != receipt.rows && counts_all {
         return Err(lost_rows(receipt.rows, affected));
     }
@@ -301,45 +310,71 @@ fn leave_out(plan: &WritePlan, stage: &str) -> String {
             plan.target_columns().map(|column| format!("{of}.{}", sql::ident(&column.name)));
         names.collect::<Vec<_>>().join(", ")
     };
-    let joined = plan.key.iter().map(|&position| {
-        let name = sql::ident(&plan.schema.columns[plan.columns[position].target].name);
-        format!("t.{name} = s.{name}")
-    });
     format!(
         "SET LOCAL enable_hashjoin = off; SET LOCAL enable_mergejoin = off; \
          DELETE FROM {stage} s USING {} t WHERE {} AND ROW({})::record *= ROW({})::record",
         sql::table(&plan.schema.table),
-        joined.collect::<Vec<_>>().join(" AND "),
+        same_key(plan),
         each("t"),
         each("s")
     )
 }
 
+/// Whether row `t` of the target has the key of row `s` of the stage.
+fn same_key(plan: &WritePlan) -> String {
+    let joined =
+        plan.key_columns().map(|column| format!("t.{0} = s.{0}", sql::ident(&column.name)));
+    joined.collect::<Vec<_>>().join(" AND ")
+}
+
+/// Takes the rows that are going to be replaced out of the target.
+fn take_out(plan: &WritePlan, stage: &str) -> String {
+    let table = sql::table(&plan.schema.table);
+    format!(
+        "SET LOCAL enable_hashjoin = off; SET LOCAL enable_mergejoin = off; \
+         DELETE FROM {table} t USING {stage} s WHERE {}",
+        same_key(plan)
+    )
+}
+
+/// Changes the rows that are there.
+fn update(plan: &WritePlan, stage: &str) -> String {
+    let set = plan.other_columns().map(|column| format!("{0} = s.{0}", sql::ident(&column.name)));
+    format!(
+        "UPDATE {} t SET {} FROM {stage} s WHERE {}",
+        sql::table(&plan.schema.table),
+        set.collect::<Vec<_>>().join(", "),
+        same_key(plan)
+    )
+}
+
 /// Rows go in by key order: two transactions that meet take their locks in the same order.
 fn merge(plan: &WritePlan, stage: &str) -> String {
+    if plan.by_key == ByKey::Update {
+        return update(plan, stage);
+    }
     let columns = sql::names(plan.target_columns());
-    let target = |&position: &usize| &plan.schema.columns[plan.columns[position].target];
-    let key = sql::names(plan.key.iter().map(target));
+    let key = sql::names(plan.key_columns());
     let overriding = if plan.target_columns().any(|column| column.auto_increment) {
         " OVERRIDING SYSTEM VALUE"
     } else {
         ""
     };
-    let rest: Vec<_> = (0..plan.columns.len())
-        .filter(|position| !plan.key.contains(position))
-        .map(|position| {
-            let name = sql::ident(&target(&position).name);
-            format!("{name} = EXCLUDED.{name}")
-        })
+    let rest: Vec<_> = plan
+        .other_columns()
+        .map(|column| format!("{0} = EXCLUDED.{0}", sql::ident(&column.name)))
         .collect();
-    let action = if rest.is_empty() || plan.keeps_rows {
-        "NOTHING".to_owned()
-    } else {
-        format!("UPDATE SET {}", rest.join(", "))
+    let conflict = match plan.by_key {
+        // They were taken out: what is in the way now is another row.
+        ByKey::Replace => String::new(),
+        ByKey::Merge if !rest.is_empty() => {
+            format!(" ON CONFLICT ({key}) DO UPDATE SET {}", rest.join(", "))
+        }
+        _ => format!(" ON CONFLICT ({key}) DO NOTHING"),
     };
     format!(
-        "INSERT INTO {} ({columns}){overriding} SELECT {columns} FROM {stage} ORDER BY {key} \
-         ON CONFLICT ({key}) DO {action}",
+        "INSERT INTO {} ({columns}){overriding} SELECT {columns} FROM {stage} \
+         ORDER BY {key}{conflict}",
         sql::table(&plan.schema.table)
     )
 }

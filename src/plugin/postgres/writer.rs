@@ -13,7 +13,9 @@ use crate::batch::{BatchReceiver, WireFormat};
 use crate::error::{Context, Error, Result};
 use crate::fence::Fence;
 use crate::plugin::path::{ChosenPath, WritePath};
-use crate::plugin::{Bound, ColumnPair, Hazard, NewTable, Receipt, WriteMode, WritePlan, Writer};
+use crate::plugin::{
+    Bound, ByKey, ColumnPair, Hazard, NewTable, Receipt, WriteMode, WritePlan, Writer,
+};
 use crate::schema::{Schema, TableRef};
 
 /// Lanes for each of the server's cores, of all workers together.
@@ -53,6 +55,10 @@ impl Writer for PgWriter {
         hazards::find(&self.db, table).await
     }
 
+    async fn followers(&self, table: &TableRef) -> Result<Vec<String>> {
+        hazards::followers(&self.db, table).await
+    }
+
     fn accepts(&self, pairs: &[ColumnPair<'_>]) -> Vec<WireFormat> {
         super::formats(pairs)
     }
@@ -77,6 +83,9 @@ impl Writer for PgWriter {
     async fn choose_path(&self, plan: &WritePlan, is_free: bool) -> Result<ChosenPath> {
         Ok(match plan.mode {
             WriteMode::Insert => ChosenPath::only(WritePath::Direct),
+            WriteMode::Upsert if plan.by_key == ByKey::Update => {
+                ChosenPath::only(WritePath::Staged)
+            }
             WriteMode::Upsert if is_free || self.is_empty(&plan.schema.table).await? => {
                 ChosenPath::new(WritePath::Direct, WritePath::Staged)
             }

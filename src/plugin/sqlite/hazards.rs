@@ -18,6 +18,21 @@ const TRIGGERS: &str = "SELECT name, '' FROM sqlite_schema WHERE type = 'trigger
 const FOREIGN_KEYS: &str = "SELECT DISTINCT \"from\", \"table\" FROM pragma_foreign_key_list(?1) \
      WHERE (SELECT foreign_keys FROM pragma_foreign_keys) ORDER BY 1";
 
+const FOLLOWERS: &str = "SELECT DISTINCT m.name FROM sqlite_schema m \
+     JOIN pragma_foreign_key_list(m.name) k WHERE m.type = 'table' AND k.\"table\" = ?1 COLLATE NOCASE \
+     AND k.on_delete IN ('CASCADE', 'SET NULL', 'SET DEFAULT') \
+     AND (SELECT foreign_keys FROM pragma_foreign_keys) ORDER BY 1";
+
+/// See [`crate::plugin::Writer::followers`].
+pub(super) fn followers(session: &Session<'_>, table: &TableRef) -> Result<Vec<String>> {
+    let names = || -> rusqlite::Result<Vec<String>> {
+        let mut statement = session.connection.prepare(FOLLOWERS)?;
+        let rows = statement.query_map([sql::table_name(table)], |row| row.get(0))?;
+        rows.collect()
+    };
+    names().map_err(|e| session.error(e))
+}
+
 /// See [`crate::plugin::Reader::has_index`].
 pub(super) fn has_index(session: &Session<'_>, table: &TableRef, column: &str) -> Result<bool> {
     let name = sql::table_name(table);

@@ -18,6 +18,8 @@ pub(super) struct Shard<'a> {
     pub(super) plan: &'a WritePlan,
     /// The statement for one row.
     pub(super) statement: String,
+    /// Runs before it, with the same parameters.
+    pub(super) take_out: Option<String>,
     /// One a column.
     pub(super) binders: Vec<Binder>,
 }
@@ -53,15 +55,17 @@ impl Shard<'_> {
         }
         let mut statement =
             connection.prepare_cached(&self.statement).map_err(|e| self.error(e))?;
+        let take_out = self.take_out.as_ref().map(|sql| connection.prepare_cached(sql));
+        let mut take_out = take_out.transpose().map_err(|e| self.error(e))?;
         let mut next = first;
         while let Some(payload) = next {
             self.session.check()?;
             let batch = rows(&payload)?;
-            self.insert(&mut statement, batch)?;
+            self.insert(&mut statement, take_out.as_deref_mut(), batch)?;
             count(&mut receipt, batch);
             next = input.blocking_next()?;
         }
-        drop(statement);
+        drop((statement, take_out));
         self.session.check()?;
         crate::fault::point("shard.before_commit");
         transaction.commit().map_err(|e| self.error(e))?;
@@ -77,7 +81,12 @@ impl Shard<'_> {
         Ok(marked.map_err(|e| self.error(e))? == 1)
     }
 
-    fn insert(&self, statement: &mut Statement<'_>, batch: &Batch) -> Result<()> {
+    fn insert(
+        &self,
+        statement: &mut Statement<'_>,
+        mut take_out: Option<&mut Statement<'_>>,
+        batch: &Batch,
+    ) -> Result<()> {
         if batch.columns() != self.binders.len() {
             return Err(Error::internal("a batch has other columns than its plan"));
         }
@@ -86,9 +95,21 @@ impl Shard<'_> {
                 let value = binder
                     .value(batch.cell(row, index))
                     .map_err(|phrase| self.refuse(batch, row, index, &phrase))?;
-                statement
-                    .raw_bind_parameter(index + 1, ToSqlOutput::Borrowed(value))
-                    .map_err(|e| self.error(e))?;
+                let bind = |statement: &mut Statement<'_>| {
+                    let bound =
+                        statement.raw_bind_parameter(index + 1, ToSqlOutput::Borrowed(value));
+                    bound.map_err(|e| self.error(e))
+                };
+                bind(statement)?;
+                if let Some(take_out) =
+                    take_out.as_deref_mut().filter(|_| self.plan.key.contains(&index))
+                {
+                    bind(take_out)?;
+                }
+            }
+            if let Some(take_out) = take_out.as_deref_mut() {
+                let taken = take_out.raw_execute();
+                taken.map_err(|e| self.session.error(e).context(self.row(batch, row)))?;
             }
             statement
                 .raw_execute()

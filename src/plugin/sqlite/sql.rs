@@ -2,7 +2,7 @@
 
 use super::{cells, types};
 use crate::error::{Error, Result};
-use crate::plugin::{BoundValue, NewTable, WriteMode, WritePlan};
+use crate::plugin::{BoundValue, ByKey, NewTable, WriteMode, WritePlan};
 use crate::schema::{Column, LogicalType, TableRef};
 
 /// The table of the shards that a keyless run has written.
@@ -57,28 +57,55 @@ pub(super) fn list<'a>(names: impl Iterator<Item = &'a str>) -> String {
     names.map(quote).collect::<Vec<_>>().join(", ")
 }
 
-/// The statement that writes one row. Run row by row in one transaction it is as fast as SQLite
-/// gets; statements of many rows (`write_batch`) gain nothing here.
-pub(super) fn insert(plan: &WritePlan) -> String {
+/// The statement that writes one row; a row that is replaced was taken out by [`take_out`]. Run row by
+/// row in one transaction it is as fast as SQLite gets; statements of many rows (`write_batch`) gain
+/// nothing here. Parameters are numbered by the plan's columns.
+pub(super) fn write(plan: &WritePlan) -> String {
+    if plan.mode == WriteMode::Upsert && plan.by_key == ByKey::Update {
+        let set: Vec<_> = (0..plan.columns.len())
+            .filter(|p| !plan.key.contains(p))
+            .map(|p| holds(plan, p))
+            .collect();
+        return format!(
+            "UPDATE {} SET {} WHERE {}",
+            table(&plan.schema.table),
+            set.join(", "),
+            has_key(plan)
+        );
+    }
     let names = list(plan.target_columns().map(|c| c.name.as_str()));
     let holders = vec!["?"; plan.columns.len()].join(", ");
-    let mut sql = format!("INSERT INTO {} ({names}) VALUES ({holders})", table(&plan.schema.table));
-    if plan.mode == WriteMode::Upsert {
-        let name = |position: usize| &plan.schema.columns[plan.columns[position].target].name;
-        let key = list(plan.key.iter().map(|&p| name(p).as_str()));
-        let rest = (0..plan.columns.len()).filter(|p| !plan.key.contains(p)).map(|p| {
-            let name = quote(name(p));
-            format!("{name} = excluded.{name}")
-        });
-        let rest = rest.collect::<Vec<_>>().join(", ");
-        sql += &format!(" ON CONFLICT ({key}) DO ");
-        sql += &if rest.is_empty() || plan.keeps_rows {
-            "NOTHING".into()
-        } else {
-            format!("UPDATE SET {rest}")
-        };
+    let insert = format!("INSERT INTO {} ({names}) VALUES ({holders})", table(&plan.schema.table));
+    if plan.mode == WriteMode::Insert || plan.by_key == ByKey::Replace {
+        return insert;
     }
-    sql
+    let key = list(plan.key_columns().map(|column| column.name.as_str()));
+    let rest = plan.other_columns().map(|column| {
+        let name = quote(&column.name);
+        format!("{name} = excluded.{name}")
+    });
+    let rest = rest.collect::<Vec<_>>().join(", ");
+    match rest.is_empty() || plan.by_key == ByKey::Keep {
+        true => format!("{insert} ON CONFLICT ({key}) DO NOTHING"),
+        false => format!("{insert} ON CONFLICT ({key}) DO UPDATE SET {rest}"),
+    }
+}
+
+/// The statement that takes a row out which is going to be replaced, with the parameters of [`write`].
+/// `INSERT OR REPLACE` would take out rows of other keys too, for the sake of another unique index.
+pub(super) fn take_out(plan: &WritePlan) -> Option<String> {
+    (plan.mode == WriteMode::Upsert && plan.by_key == ByKey::Replace)
+        .then(|| format!("DELETE FROM {} WHERE {}", table(&plan.schema.table), has_key(plan)))
+}
+
+fn holds(plan: &WritePlan, position: usize) -> String {
+    let column = &plan.schema.columns[plan.columns[position].target];
+    format!("{} = ?{}", quote(&column.name), position + 1)
+}
+
+fn has_key(plan: &WritePlan) -> String {
+    let key: Vec<_> = plan.key.iter().map(|&position| holds(plan, position)).collect();
+    key.join(" AND ")
 }
 
 /// The statement that creates a table.

@@ -106,6 +106,11 @@ impl Writer for SqliteWriter {
         self.take_turn(move |session| hazards::find(session, &table)).await
     }
 
+    async fn followers(&self, table: &TableRef) -> Result<Vec<String>> {
+        let table = table.clone();
+        self.take_turn(move |session| hazards::followers(session, &table)).await
+    }
+
     fn accepts(&self, pairs: &[ColumnPair<'_>]) -> Vec<WireFormat> {
         reader::formats(pairs)
     }
@@ -152,9 +157,11 @@ impl Writer for SqliteWriter {
         let spill = !self.file.is_read();
         let (mut receipt, rest) = self
             .take_turn(move |session| {
-                let statement = sql::insert(&plan);
+                let statement = sql::write(&plan);
+                let take_out = sql::take_out(&plan);
                 let binders = bind::binders(&plan);
-                Shard { session, plan: &plan, statement, binders }.write(shard, spill, first, input)
+                Shard { session, plan: &plan, statement, take_out, binders }
+                    .write(shard, spill, first, input)
             })
             .await?;
         // Done by an earlier attempt: the reader may finish, without holding the file.
@@ -227,7 +234,7 @@ fn copy(plan: &WritePlan) -> WritePlan {
         columns: plan.columns.clone(),
         key: plan.key.clone(),
         mode: plan.mode,
-        keeps_rows: plan.keeps_rows,
+        by_key: plan.by_key,
         adds_key: plan.adds_key,
         unique_rows: plan.unique_rows,
         path: ChosenPath::only(WritePath::Statements),
@@ -239,7 +246,7 @@ fn copy(plan: &WritePlan) -> WritePlan {
 
 fn prepare(session: &Session<'_>, plan: &WritePlan) -> Result<bool> {
     let table = &plan.schema.table;
-    session.connection.prepare_cached(&sql::insert(plan)).map_err(|e| {
+    session.connection.prepare_cached(&sql::write(plan)).map_err(|e| {
         let key: Vec<_> = plan.key.iter().map(|&p| plan.columns[p].target).collect();
         let error = session.error(e).context(format!("table {table} can't be written"));
         match plan.mode {

@@ -12,8 +12,8 @@ use crate::config::connection::ConnectionConfig;
 use crate::error::Result;
 use crate::plan::check;
 use crate::plugin::{
-    ColumnPair, KeyRange, Plugin, ReadPlan, Reader, Receipt, WriteColumn, WriteMode, WritePlan,
-    Writer,
+    ByKey, ColumnPair, KeyRange, Plugin, ReadPlan, Reader, Receipt, WriteColumn, WriteMode,
+    WritePlan, Writer,
 };
 use crate::schema::{LogicalType, Schema, TableRef};
 
@@ -104,7 +104,7 @@ fn write_plan(from: &Schema, to: &Arc<Schema>, format: WireFormat) -> WritePlan 
         columns,
         mode: if key.is_empty() { WriteMode::Insert } else { WriteMode::Upsert },
         key,
-        keeps_rows: false,
+        by_key: ByKey::Merge,
         adds_key: false,
         unique_rows: true,
         path: crate::plugin::path::ChosenPath::only(crate::plugin::path::WritePath::Statements),
@@ -228,7 +228,7 @@ fn plan_of(to: &Arc<Schema>, from: &[LogicalType], mode: WriteMode, key: &[usize
         columns: columns.collect(),
         key: key.to_vec(),
         mode,
-        keeps_rows: false,
+        by_key: ByKey::Merge,
         adds_key: false,
         unique_rows: true,
         path: crate::plugin::path::ChosenPath::only(crate::plugin::path::WritePath::Statements),
