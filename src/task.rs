@@ -8,11 +8,13 @@ use serde_json::{Map, Value};
 use crate::config::keys::{self, KnownKeys, number_or_text};
 use crate::error::{Context, Error, Result};
 
+mod consistency;
 mod cursor;
 mod deletion;
 mod limits;
 mod values;
 
+pub use consistency::Consistency;
 pub use cursor::{CursorParams, Nulls, Overlap};
 pub use deletion::MaxDelete;
 pub use limits::Retry;
@@ -193,6 +195,8 @@ pub struct Params {
     pub verify: bool,
     /// How mode cursor picks its rows.
     pub cursor: CursorParams,
+    /// As of which moments the source is read.
+    pub consistency: Consistency,
     /// What becomes of columns that only the source has.
     pub drift: Drift,
     /// What becomes of values that the target can't hold.
@@ -219,6 +223,7 @@ impl KnownKeys for Params {
         "max_delete",
         "verify",
         "cursor",
+        "consistency",
         "drift",
         "values",
     ];

@@ -19,7 +19,7 @@ use crate::plugin::{self, Reader, Writer};
 use crate::progress::{Display, Progress, Reporter};
 use crate::room::Room;
 use crate::submit::Submitter;
-use crate::task::{Endpoint, Mode, Params, Retry, TaskMeta};
+use crate::task::{Consistency, Endpoint, Mode, Params, Retry, TaskMeta};
 use crate::throttle::{Gate, Throttle};
 
 mod compared;
@@ -76,6 +76,8 @@ pub struct Summary {
     pub elapsed: Duration,
     /// What a mode that compares has done.
     pub compared: Option<Compared>,
+    /// As of which moments the source was read.
+    pub consistency: Consistency,
     /// What the plan wants the operator to know.
     pub notes: Vec<String>,
     /// Shards that are in and that the ledger hears of with the run's end.
@@ -157,7 +159,7 @@ impl Runner {
         let source = self.connection(Side::From, from.names(), &task.from)?;
         let target = self.connection(Side::To, to.names(), &task.to)?;
         let max_lanes = self.settings.worker.max_lanes;
-        let (reader, writer) = self.ends(task).await?;
+        let (mut reader, writer) = self.ends(task).await?;
         let (from_address, to_address) = (source.address(0), target.address(0));
         let same_database = from.name() == to.name()
             && from_address == to_address
@@ -178,6 +180,10 @@ impl Runner {
             values: &values,
         };
         let mut plan = plan.plan(at.is_dry()).await?;
+        if let Some(way) = plan.snapshot.filter(|_| !at.is_dry()) {
+            tracing::info!(task = task.id, lanes = way.lanes, "taking a snapshot: {}", way.how);
+            reader = reader.snapshot(&plan.read.schema.table, plan.lanes).await?;
+        }
         if task.mode == Mode::Cursor {
             let scope = plan.fingerprint(&from_address, &to_address);
             let ends = (reader.as_ref(), writer.as_ref());
@@ -191,8 +197,9 @@ impl Runner {
         } else {
             None
         };
-        // What only the target has is remembered by the process that deletes it.
-        let is_shareable = !has_file && task.mode != Mode::Mirror;
+        // What only the target has is remembered by the process that deletes it, and a snapshot ends
+        // with the process that took it.
+        let is_shareable = !has_file && task.mode != Mode::Mirror && plan.snapshot.is_none();
         Ok(Route { reader, writer, plan, sync, from_address, to_address, is_shareable })
     }
 
@@ -306,6 +313,7 @@ impl Runner {
         let (_governor, gate) = Governor::start(claim, &route.writer, &progress).await;
         let work = self.work(claim, keeper, gate, (&route, &task), &progress);
         let limits = work.limits.clone();
+        let consistency = stored.consistency.unwrap_or_default();
         let done = work.copy(stored).await?;
         drop(reporter);
         let Some(unnoted) = done else { return Ok(None) };
@@ -313,8 +321,13 @@ impl Runner {
         let mut compared = None;
         let finishing = async {
             compared = self.settle_differences(&route, &task, &limits).await?;
+            route.reader.still_holds().await?;
             let note = self.finish(&route, progress.rows(), held_rows).await?;
             self.prove(&task, &route).await?;
+            if task.mode == Mode::Mirror && consistency == Consistency::Snapshot {
+                // Not before: until now, rows of an earlier attempt may have been there.
+                self.ledger.note_consistency(claim, consistency).await?;
+            }
             Ok(note)
         };
         let finishing = finishing.await;
@@ -334,6 +347,7 @@ impl Runner {
             bytes: progress.bytes(),
             shards: progress.shards_done(),
             compared,
+            consistency,
             notes,
             unnoted,
             ..Summary::default()
