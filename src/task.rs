@@ -10,12 +10,14 @@ use crate::config::keys::{self, KnownKeys, number_or_text};
 use crate::error::{Context, Error, Result};
 
 mod bad_rows;
+mod consistency;
 mod cursor;
 mod deletion;
 mod limits;
 mod values;
 
 pub use bad_rows::MaxErrors;
+pub use consistency::Consistency;
 pub use cursor::{CursorParams, Nulls, Overlap};
 pub use deletion::MaxDelete;
 pub use limits::Retry;
@@ -206,6 +208,8 @@ pub struct Params {
     pub verify: bool,
     /// How mode cursor picks its rows.
     pub cursor: CursorParams,
+    /// As of which moments the source is read.
+    pub consistency: Consistency,
     /// What becomes of columns that only the source has.
     pub drift: Drift,
     /// What becomes of values that the target can't hold.
@@ -234,6 +238,7 @@ impl KnownKeys for Params {
         "replay",
         "verify",
         "cursor",
+        "consistency",
         "drift",
         "values",
     ];

@@ -40,6 +40,8 @@ CREATE TABLE IF NOT EXISTS goshift_run (
   dead_letter integer NOT NULL DEFAULT 0,
   -- what the shards were cut for; another plan starts again
   plan_hash varchar(32),
+  -- as of which moments the source was read: shard or snapshot. NULL until shards are cut
+  consistency varchar(20),
   split_done integer NOT NULL DEFAULT 0,
   shards_total bigint NOT NULL DEFAULT 0,
   shards_done bigint NOT NULL DEFAULT 0,

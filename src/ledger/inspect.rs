@@ -44,6 +44,9 @@ pub struct RunRow {
     pub shards_total: i64,
     /// Whether every shard has been cut.
     pub split_done: bool,
+    /// As of which moments its source was read: `shard` or `snapshot`; not known before shards are
+    /// cut.
+    pub consistency: Option<String>,
     /// RFC 3339.
     pub submitted_at: String,
     /// RFC 3339.
@@ -110,7 +113,7 @@ impl ActiveRun {
 const RUN_COLUMNS: &str = "run_id, task_id, mode, state, attempt, worker, rows_done, shards_done, \
      shards_total, {text:submitted_at} AS submitted, {text:started_at} AS started, \
      {text:finished_at} AS finished, {text:due_at} AS due, rerun_of, rerun_by, params, reason, \
-     remedy, priority, submitted_by, rows_estimated, bytes_done, split_done, waits_for, \
+     remedy, priority, submitted_by, rows_estimated, bytes_done, split_done, consistency, waits_for, \
      dead_letter, {ms_until:submitted_at} AS submitted_ms, {ms_until:started_at} AS started_ms, \
      {ms_until:finished_at} AS finished_ms, {ms_until:due_at} AS due_ms, \
      (SELECT {bigint:COUNT(*)} FROM goshift_participant \
@@ -292,6 +295,7 @@ fn read_run(row: &AnyRow) -> Result<RunRow, sqlx::Error> {
         rows_estimated: get(row, "rows_estimated")?,
         bytes_done: get(row, "bytes_done")?,
         split_done: get::<i64>(row, "split_done")? != 0,
+        consistency: get(row, "consistency")?,
         due_at: get(row, "due")?,
         waits_for: get(row, "waits_for")?,
         since,

@@ -8,6 +8,7 @@ use super::submission::parse_id;
 use super::{Attempt, Claim, Ledger, Role, get};
 use crate::error::Result;
 use crate::plugin::KeyRange;
+use crate::task::Consistency;
 
 /// What a run's shards are cut for.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -16,6 +17,8 @@ pub struct PlanNote {
     pub hash: String,
     /// The estimate of the table's rows.
     pub rows: Option<u64>,
+    /// As of which moments they are read; `None` when nothing of the run is in its target.
+    pub consistency: Option<Consistency>,
 }
 
 /// What the ledger knows of a run's shards, to go on from there.
@@ -33,6 +36,8 @@ pub struct StoredShards {
     pub shards_done: u64,
     /// What the shards were cut for (see [`crate::plan::Plan::fingerprint`]).
     pub plan_hash: Option<String>,
+    /// As of which moments the run's rows were read, by all attempts so far.
+    pub consistency: Option<Consistency>,
     /// How many workers may share the run; 1 while it isn't shared.
     pub participants: u64,
     /// Shards of the task's runs that are not in and that a lost worker may have held: its
@@ -68,11 +73,12 @@ impl Ledger {
         };
         let changed = self
             .query(&format!(
-                "UPDATE goshift_run SET plan_hash = ?, rows_estimated = ?{zero} \
+                "UPDATE goshift_run SET plan_hash = ?, rows_estimated = ?, consistency = ?{zero} \
                  WHERE run_id = ? AND epoch = ? AND state = 'running'"
             ))
             .bind(note.hash.as_str())
             .bind(note.rows.map(|rows| rows as i64))
+            .bind(note.consistency.map(Consistency::name))
             .bind(claim.run_id.to_string())
             .bind(claim.epoch)
             .execute(&mut *tx)
@@ -92,6 +98,24 @@ impl Ledger {
         Ok(())
     }
 
+    /// Notes as of which moments all that is in of a run was read.
+    ///
+    /// # Errors
+    /// Kind `LeaseLost` when the run is no longer ours.
+    pub async fn note_consistency(&self, claim: &Claim, level: Consistency) -> Result<()> {
+        let noting = self
+            .query(
+                "UPDATE goshift_run SET consistency = ? \
+                 WHERE run_id = ? AND epoch = ? AND state = 'running'",
+            )
+            .bind(level.name())
+            .bind(claim.run_id.to_string())
+            .bind(claim.epoch)
+            .execute(&self.pool);
+        let noted = self.answer("noting how a run was read", noting).await?;
+        if noted.rows_affected() == 0 { Err(lease_lost(claim)) } else { Ok(()) }
+    }
+
     /// What is known of a run's shards, once what nobody holds any more is free.
     ///
     /// # Errors
@@ -107,7 +131,7 @@ impl Ledger {
         let run = self
             .query(
                 "SELECT {bigint:split_done} AS split_done, rows_done, shards_done, shards_total, \
-                 {bigint:participants} AS participants, plan_hash, \
+                 {bigint:participants} AS participants, plan_hash, consistency, \
                  (SELECT {bigint:COUNT(*)} FROM goshift_run old WHERE old.task_id = \
                   goshift_run.task_id AND old.lost_holder = 1) AS lost_holders \
                  FROM goshift_run WHERE run_id = ?",
@@ -120,6 +144,8 @@ impl Ledger {
             rows_done: get::<i64>(&run, "rows_done")?.max(0) as u64,
             shards_done: get::<i64>(&run, "shards_done")?.max(0) as u64,
             plan_hash: get(&run, "plan_hash")?,
+            consistency: get::<Option<String>>(&run, "consistency")?
+                .and_then(|name| Consistency::by_name(&name)),
             participants: get::<i64>(&run, "participants")?.max(1) as u64,
             ..Default::default()
         };

@@ -9,6 +9,7 @@ use super::ending::lease_lost;
 use super::{Attempt, Claim, Ledger, PlanNote, Role, Standing, get};
 use crate::error::{Error, Result};
 use crate::plugin::{KeyRange, Receipt};
+use crate::task::Consistency;
 
 /// Whether freshly cut shards are the owner's, or free for every participant.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -67,7 +68,10 @@ impl Ledger {
         let mut tx = self.begin().await?;
         // Changing the run's row first is the fence: a take-over waits for this transaction, or
         // has raised the epoch and this changes nothing.
-        let noting = if cut.note.is_some() { ", plan_hash = ?, rows_estimated = ?" } else { "" };
+        let noting = match cut.note {
+            Some(_) => ", plan_hash = ?, rows_estimated = ?, consistency = ?",
+            None => "",
+        };
         let mut update = self
             .query(&format!(
                 "UPDATE goshift_run SET shards_total = shards_total + ?, split_done = ?{noting} \
@@ -76,7 +80,10 @@ impl Ledger {
             .bind(texts.len() as i64)
             .bind(i64::from(cut.last));
         if let Some(note) = cut.note {
-            update = update.bind(note.hash.as_str()).bind(note.rows.map(|rows| rows as i64));
+            update = update
+                .bind(note.hash.as_str())
+                .bind(note.rows.map(|rows| rows as i64))
+                .bind(note.consistency.map(Consistency::name));
         }
         let changed =
             update.bind(claim.run_id.to_string()).bind(claim.epoch).execute(&mut *tx).await?;

@@ -12,14 +12,16 @@ use crate::checksum::checksum;
 use crate::error::{Context, Error, Result};
 use crate::plugin::path::{ChosenPath, WritePath};
 use crate::plugin::{
-    ByKey, ColumnPair, NewTable, ReadPlan, Reader, WriteColumn, WriteMode, WritePlan, Writer,
+    ByKey, ColumnPair, NewTable, ReadPlan, Reader, SnapshotWay, WriteColumn, WriteMode, WritePlan,
+    Writer,
 };
 use crate::schema::{Column, LogicalType, Schema, TableRef};
-use crate::task::{Mode, TaskMeta, Tinyint1, ValueParams, WriteWish};
+use crate::task::{Consistency, Mode, TaskMeta, Tinyint1, ValueParams, WriteWish};
 use rules::{RuledPair, Rules};
 
 pub mod check;
 mod columns;
+mod consistency;
 mod drift;
 pub mod rules;
 pub mod sizing;
@@ -52,6 +54,8 @@ pub struct Plan {
     pub creates_target: bool,
     /// Whether the target has still to get the key that another run left out.
     pub lacks_key: bool,
+    /// How the source is read as of one moment, if the task asks for that.
+    pub snapshot: Option<SnapshotWay>,
     /// What the operator should know.
     pub notes: Vec<String>,
 }
@@ -139,8 +143,15 @@ impl Planner<'_> {
         }
         let params = &self.task.params;
         columns::check_filter(params.filter.as_deref())?;
-        let all_lanes = self.all_lanes(split.is_empty(), &mut notes);
+        let mut all_lanes = self.all_lanes(split.is_empty(), &mut notes);
         let alone = self.writer.enough_lanes_alone().unwrap_or(all_lanes);
+        let mut lanes = all_lanes.min(alone).min(self.max_lanes).max(1);
+        let keyless = mode == WriteMode::Insert && !adds_key;
+        let snapshot = self.snapshot(&source.table, &mut lanes, keyless, &mut notes).await?;
+        if snapshot.is_some() {
+            // No other process can share it.
+            all_lanes = lanes;
+        }
         let read = ReadPlan {
             columns: pairs.iter().map(|pair| pair.source).collect(),
             schema: source,
@@ -178,11 +189,12 @@ impl Planner<'_> {
         Ok(Plan {
             read: Arc::new(read),
             write: Arc::new(write),
-            lanes: all_lanes.min(alone).min(self.max_lanes).max(1),
+            lanes,
             all_lanes,
             count_rows,
             creates_target,
             lacks_key,
+            snapshot,
             notes,
         })
     }
@@ -347,7 +359,9 @@ impl Planner<'_> {
             params.max_rows_per_second.is_some() || params.max_bytes_per_second.is_some();
         let has_filter = params.filter.as_ref().is_some_and(|text| !text.trim().is_empty())
             || self.task.mode == Mode::Cursor;
-        if !self.same_server || is_limited || has_filter {
+        // The session that writes does not see the readers' snapshot.
+        let has_snapshot = params.consistency == Consistency::Snapshot;
+        if !self.same_server || has_snapshot || is_limited || has_filter {
             return Ok(false);
         }
         match self.reader.inside(&source.table).await? {

@@ -360,8 +360,49 @@ pub trait Reader: Send + Sync {
         Err(Error::internal(format!("{} can't be hashed by its server", plan.schema().table)))
     }
 
+    /// How [`Reader::snapshot`] of that table would go, with so many lanes.
+    ///
+    /// # Errors
+    /// Kind `Permanent` or `Config`, with the reason why the engine can't.
+    async fn snapshot_way(&self, table: &TableRef, lanes: usize) -> Result<SnapshotWay>;
+
+    /// Another reader, all of whose rows are as of one moment: that of this call. What it holds for
+    /// that in the server ends with it, or with this process.
+    ///
+    /// # Errors
+    /// Kind `Transient` if that can't be had now, else why it can't be had at all. Never a reader that
+    /// reads as of several moments.
+    async fn snapshot(&self, table: &TableRef, lanes: usize) -> Result<Arc<dyn Reader>>;
+
+    /// Whether a reader that [`Reader::snapshot`] made still has all that it held. Asked before a run
+    /// relies on what it has read.
+    ///
+    /// # Errors
+    /// Kind `Transient` if some of it was lost.
+    async fn still_holds(&self) -> Result<()> {
+        Ok(())
+    }
+
     /// Streams a shard and ends it with `out.finish()`.
     async fn read(&self, plan: &ReadPlan, range: &KeyRange, out: BatchSender) -> Result<()>;
+}
+
+/// How an engine reads a table as of one moment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SnapshotWay {
+    /// In words for people.
+    pub how: &'static str,
+    /// Lanes that can share it.
+    pub lanes: usize,
+}
+
+/// The error of a reader whose snapshot is gone, in part or as a whole.
+fn snapshot_lost(place: &str) -> Error {
+    Error::transient(format!("{place}: a connection that held the run's snapshot was lost"))
+        .with_remedy(
+            "the next attempt starts over with a snapshot of its own; did somebody end the \
+             session, or does something between here and the server close idle connections?",
+        )
 }
 
 /// Writes one database.

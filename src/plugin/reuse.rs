@@ -7,6 +7,7 @@
 
 use std::collections::HashMap;
 use std::ops::{Deref, DerefMut};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -18,6 +19,7 @@ use tokio::time::timeout;
 use crate::checksum::checksum;
 use crate::config::connection::ConnectionConfig;
 use crate::error::{Error, Result};
+use crate::plugin::snapshot_lost;
 
 /// How long a connection waits for the next run.
 const IDLE: Duration = Duration::from_secs(60);
@@ -150,6 +152,8 @@ struct Own<S: Session> {
     config: ConnectionConfig,
     permits: Arc<Semaphore>,
     idle: Mutex<Vec<Kept<S>>>,
+    /// Of connections that no other can stand in for: whether one of them was lost.
+    lost: Option<AtomicBool>,
 }
 
 impl<S: Session> Connections<S> {
@@ -170,6 +174,7 @@ impl<S: Session> Connections<S> {
             config: config.clone(),
             permits: Arc::new(Semaphore::new(lanes + 1)),
             idle: Mutex::new(Vec::new()),
+            lost: None,
         };
         let first = match own.kept().await {
             Some(kept) => kept,
@@ -179,11 +184,59 @@ impl<S: Session> Connections<S> {
         Ok(Self(Arc::new(own)))
     }
 
+    /// These connections, which hold what no other would have, and which no other run takes over.
+    pub(super) fn only(
+        store: &'static Store<S>,
+        config: &ConnectionConfig,
+        sessions: Vec<S>,
+    ) -> Self {
+        Self(Arc::new(Own {
+            store,
+            key: String::new(),
+            config: config.clone(),
+            permits: Arc::new(Semaphore::new(sessions.len())),
+            idle: Mutex::new(sessions.into_iter().map(connected).collect()),
+            lost: Some(AtomicBool::new(false)),
+        }))
+    }
+
+    /// Whether no other connection can stand in for one of these.
+    pub(super) fn is_irreplaceable(&self) -> bool {
+        self.0.lost.is_some()
+    }
+
+    /// Whether all connections are there that no other can stand in for.
+    ///
+    /// # Errors
+    /// Kind `Transient` if one was lost.
+    pub(super) fn still_whole(&self) -> Result<()> {
+        match self.0.lost.as_ref().is_some_and(|lost| lost.load(Ordering::Relaxed)) {
+            true => Err(snapshot_lost(&self.0.config.place)),
+            false => Ok(()),
+        }
+    }
+
+    /// One of those that no other can stand in for. Whoever has them all is bounded by what he does
+    /// with them, not by the time that a login may take.
+    async fn irreplaceable(&self) -> Result<Lease<S>> {
+        let own = Arc::clone(&self.0);
+        let permit = Arc::clone(&own.permits).acquire_owned().await;
+        self.still_whole()?;
+        let kept = own.idle().pop();
+        match (kept, permit) {
+            (Some(kept), Ok(permit)) => Ok(Lease { kept: Some(kept), own, _permit: permit }),
+            _ => Err(snapshot_lost(&own.config.place)),
+        }
+    }
+
     /// Borrows a connection.
     ///
     /// # Errors
     /// Why none can be had in time.
     pub(super) async fn lease(&self) -> Result<Lease<S>> {
+        if self.0.lost.is_some() {
+            return self.irreplaceable().await;
+        }
         let own = Arc::clone(&self.0);
         let permit = timeout(own.config.timeout(), Arc::clone(&own.permits).acquire_owned()).await;
         let Ok(Ok(permit)) = permit else {
@@ -274,10 +327,24 @@ impl<S: Session> Own<S> {
 impl<S: Session> Drop for Own<S> {
     fn drop(&mut self) {
         let all = std::mem::take(self.idle.get_mut().unwrap_or_else(PoisonError::into_inner));
-        if !all.is_empty() {
+        if self.lost.is_some() {
+            close(all);
+        } else if !all.is_empty() {
             self.store.put(std::mem::take(&mut self.key), all);
         }
     }
+}
+
+/// Takes leave of the server, in the background.
+fn close<S: Session>(all: Vec<Kept<S>>) {
+    // Without a runtime the process is about to end, and the connections with it.
+    let Ok(runtime) = Handle::try_current() else { return };
+    runtime.spawn(async move {
+        for kept in all {
+            // It is gone in any case.
+            timeout(FRESH, kept.session.close()).await.ok();
+        }
+    });
 }
 
 /// A connection on loan. Unless it is kept, dropping it closes it, so that neither a half-read
@@ -293,6 +360,14 @@ impl<S: Session> Lease<S> {
     pub(super) fn keep(mut self) {
         if let Some(kept) = self.kept.take() {
             self.own.idle().push(Kept { used: Instant::now(), ..kept });
+        }
+    }
+}
+
+impl<S: Session> Drop for Lease<S> {
+    fn drop(&mut self) {
+        if let (Some(_), Some(lost)) = (&self.kept, &self.own.lost) {
+            lost.store(true, Ordering::Relaxed);
         }
     }
 }

@@ -94,8 +94,10 @@ impl Runner {
             // The whole table, not only what this run has read.
             Mode::Cursor => {
                 let task = TaskMeta { mode: Mode::Init, ..task.clone() };
-                let route = self.route(&task, Stage::Look).boxed().await?;
-                self.verify(&task, &route, SHOWN, &Progress::default()).await?
+                let mut whole = self.route(&task, Stage::Look).boxed().await?;
+                // A snapshot's, if the run has one.
+                whole.reader = Arc::clone(&route.reader);
+                self.verify(&task, &whole, SHOWN, &Progress::default()).await?
             }
             _ => self.verify(task, route, SHOWN, &Progress::default()).await?,
         };

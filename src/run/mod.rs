@@ -20,7 +20,7 @@ use crate::progress::{Display, Progress, Reporter};
 use crate::room::Room;
 use crate::salvage::Salvage;
 use crate::submit::Submitter;
-use crate::task::{Endpoint, Mode, Params, Retry, TaskMeta};
+use crate::task::{Consistency, Endpoint, Mode, Params, Retry, TaskMeta};
 use crate::throttle::{Gate, Throttle};
 
 mod compared;
@@ -80,6 +80,8 @@ pub struct Summary {
     pub compared: Option<Compared>,
     /// Rows that were left out because the target refuses them.
     pub rejected: u64,
+    /// As of which moments the source was read.
+    pub consistency: Consistency,
     /// What the plan wants the operator to know.
     pub notes: Vec<String>,
     /// Shards that are in and that the ledger hears of with the run's end.
@@ -161,7 +163,7 @@ impl Runner {
         let source = self.connection(Side::From, from.names(), &task.from)?;
         let target = self.connection(Side::To, to.names(), &task.to)?;
         let max_lanes = self.settings.worker.max_lanes;
-        let (reader, writer) = self.ends(task).await?;
+        let (mut reader, writer) = self.ends(task).await?;
         let (from_address, to_address) = (source.address(0), target.address(0));
         let same_database = from.name() == to.name()
             && from_address == to_address
@@ -182,6 +184,10 @@ impl Runner {
             values: &values,
         };
         let mut plan = plan.plan(at.is_dry()).await?;
+        if let Some(way) = plan.snapshot.filter(|_| !at.is_dry()) {
+            tracing::info!(task = task.id, lanes = way.lanes, "taking a snapshot: {}", way.how);
+            reader = reader.snapshot(&plan.read.schema.table, plan.lanes).await?;
+        }
         if task.mode == Mode::Cursor {
             let scope = plan.fingerprint(&from_address, &to_address);
             let ends = (reader.as_ref(), writer.as_ref());
@@ -195,8 +201,9 @@ impl Runner {
         } else {
             None
         };
-        // What only the target has is remembered by the process that deletes it.
-        let is_shareable = !has_file && task.mode != Mode::Mirror;
+        // What only the target has is remembered by the process that deletes it, and a snapshot ends
+        // with the process that took it.
+        let is_shareable = !has_file && task.mode != Mode::Mirror && plan.snapshot.is_none();
         Ok(Route { reader, writer, plan, sync, from_address, to_address, is_shareable })
     }
 
@@ -312,6 +319,7 @@ impl Runner {
         let (_governor, gate) = Governor::start(claim, &route.writer, &progress).await;
         let work = self.work(claim, keeper, (gate, salvage), (&route, &task), &progress);
         let limits = work.limits.clone();
+        let consistency = stored.consistency.unwrap_or_default();
         let done = work.copy(stored).await?;
         drop(reporter);
         let Some(unnoted) = done else { return Ok(None) };
@@ -320,9 +328,14 @@ impl Runner {
         let mut rejected = 0;
         let finishing = async {
             compared = self.settle_differences(&route, &task, &limits).await?;
+            route.reader.still_holds().await?;
             let note = self.finish(&route, progress.rows(), held_rows).await?;
             rejected = self.settle_rejects(claim, &task, progress.rows(), &unnoted).await?;
             self.prove(&task, &route).await?;
+            if task.mode == Mode::Mirror && consistency == Consistency::Snapshot {
+                // Not before: until now, rows of an earlier attempt may have been there.
+                self.ledger.note_consistency(claim, consistency).await?;
+            }
             Ok(note)
         };
         let finishing = finishing.await;
@@ -346,6 +359,7 @@ impl Runner {
             bytes: progress.bytes(),
             shards: progress.shards_done(),
             compared,
+            consistency,
             notes,
             unnoted,
             ..Summary::default()

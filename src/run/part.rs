@@ -9,7 +9,7 @@ use super::{Route, Runner, Stage};
 use crate::error::{Context, Error, Kind, Result};
 use crate::ledger::{Claim, Ending, Halt};
 use crate::progress::{Progress, Reporter};
-use crate::task::Params;
+use crate::task::{Consistency, Params};
 
 /// How often an owner looks whether all participants have left.
 const LOOK: Duration = Duration::from_millis(100);
@@ -58,6 +58,10 @@ impl Runner {
         let task = self.ledger.task(claim.task_id).await?;
         let overrides = Params::parse_object(&claim.params)?;
         let task = task.checked(&overrides, Some(&claim.mode))?;
+        if task.params.consistency == Consistency::Snapshot {
+            return Err(Error::permanent("a snapshot can't be shared with another worker")
+                .with_remedy("nothing to do: the run's owner copies it alone"));
+        }
         let stall = self.settings.worker.stall;
         let route = tokio::time::timeout(stall, self.route(&task, Stage::TakePart(claim.run_id)))
             .await

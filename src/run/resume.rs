@@ -5,7 +5,7 @@ use super::{KEY_PATIENCE, Route, Runner, Stage, bounded};
 use crate::error::{Error, Result};
 use crate::ledger::{Claim, Halt, PlanNote, StoredShards};
 use crate::plugin::WriteMode;
-use crate::task::{Mode, TaskMeta, WriteWish};
+use crate::task::{Consistency, Mode, SourceAndTarget, TaskMeta, WriteWish};
 
 impl Runner {
     /// The way from source to target, what earlier attempts have left, and whether the target held
@@ -21,7 +21,7 @@ impl Runner {
         self.settle_dropped_target(claim, task).await?;
         loop {
             let planning = self.route(task, stage(claim.run_id));
-            let route = tokio::time::timeout(stall, planning)
+            let mut route = tokio::time::timeout(stall, planning)
                 .await
                 .map_err(|_| Error::transient("no answer while planning"))??;
             let resuming = async {
@@ -38,6 +38,9 @@ impl Runner {
                 bounded(stall * KEY_PATIENCE, "adding the target's key", adding).await?;
                 continue;
             };
+            if route.plan.snapshot.is_some() && stored.consistency == Some(Consistency::Shard) {
+                route.plan.notes.push(MIXED.to_owned());
+            }
             for note in &route.plan.notes {
                 tracing::warn!(task = claim.task_id, run = %claim.run_id, "{note}");
             }
@@ -68,7 +71,7 @@ impl Runner {
             route.writer.forget(&route.plan.write).await?;
         }
         let rows = route.plan.read.schema.estimated_rows;
-        let note = PlanNote { hash: route.fingerprint(), rows };
+        let note = PlanNote { hash: route.fingerprint(), rows, consistency: None };
         self.ledger.note_plan(claim, &note, true).await?;
         self.ledger.halt(claim, Halt::No).await
     }
@@ -95,7 +98,10 @@ impl Runner {
         let changed = stored.plan_hash.as_ref().is_some_and(|before| *before != hash);
         // Nobody remembers what rows only the target had in the shards that are in.
         let forgotten = task.mode == Mode::Mirror;
-        let restart = stored.last.is_some() && (changed || plan.creates_target || forgotten);
+        let snapshot = plan.snapshot.is_some();
+        let (now, through) = levels(task, route, &stored);
+        let restart =
+            stored.last.is_some() && (changed || plan.creates_target || forgotten || snapshot);
         if restart && plan.write.adds_key && !plan.creates_target {
             return Ok(None);
         }
@@ -107,14 +113,18 @@ impl Runner {
             .with_remedy("empty the target and submit the task again"));
         }
         if restart {
-            let why =
-                if forgotten { "mode mirror" } else { "the task changed since the last attempt" };
+            let why = match (forgotten, snapshot) {
+                (true, _) => "mode mirror",
+                (_, true) => "the snapshot ended with the last attempt",
+                _ => "the task changed since the last attempt",
+            };
             tracing::warn!(run = %claim.run_id, "{why}: starting again");
             self.quiesce(claim, Halt::Now).await?;
             stored = StoredShards { participants: stored.participants, ..StoredShards::default() };
         }
         plan.prepare(route.writer.as_ref(), explicit_insert || stored.last.is_some()).await?;
-        let note = PlanNote { hash, rows: plan.read.schema.estimated_rows };
+        stored.consistency = Some(through);
+        let note = PlanNote { hash, rows: plan.read.schema.estimated_rows, consistency: Some(now) };
         match claim.epoch {
             1 => stored.note = Some(note),
             _ => self.ledger.note_plan(claim, &note, restart).await?,
@@ -139,4 +149,28 @@ impl Runner {
         route.writer.expel(&stored.left_behind).await?;
         self.ledger.settle_lost_holders(claim).await
     }
+}
+
+/// What a run that asks for a snapshot, and has rows of an earlier attempt in its target, tells.
+const MIXED: &str = "rows of an earlier attempt, as of another moment, are in the target, and those that \
+     were deleted at the source since stay there: this run is recorded as consistency \"shard\". \
+     Mode mirror removes them";
+
+/// As of which moments all that is in of the run was read: now, and once this attempt is through.
+/// Never more than can be known.
+fn levels(task: &TaskMeta, route: &Route, stored: &StoredShards) -> (Consistency, Consistency) {
+    let plan = &route.plan;
+    let has_earlier = stored.last.is_some() || stored.consistency == Some(Consistency::Shard);
+    if plan.snapshot.is_none() {
+        return (Consistency::Shard, Consistency::Shard);
+    }
+    if !has_earlier || plan.creates_target {
+        return (Consistency::Snapshot, Consistency::Snapshot);
+    }
+    // Every row of the target is compared with this attempt's snapshot, and what that lacks is deleted.
+    let is_replaced = route.sync.is_some()
+        && task.mode == Mode::Mirror
+        && task.params.diff_column == SourceAndTarget::default();
+    let through = if is_replaced { Consistency::Snapshot } else { Consistency::Shard };
+    (Consistency::Shard, through)
 }

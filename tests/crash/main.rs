@@ -6,6 +6,7 @@
 mod support;
 
 mod compared;
+mod consistency;
 mod cursor;
 mod epochs;
 mod fencing;

@@ -98,6 +98,11 @@ async fn what_differs_goes_through_goshift() {
             r#"{"max_rows_per_second": 900}"#,
             false,
         ),
+        (
+            "id int PRIMARY KEY, name varchar(20), at timestamp NULL",
+            r#"{"consistency": "snapshot"}"#,
+            false,
+        ),
     ];
     site.task(5, ("mysql", "source"), ("mysql", "target"), PARAMS).await;
     for (columns, params, is_inside) in targets {

@@ -6,6 +6,7 @@ mod bad_input;
 mod broker_loss;
 mod closed_loop;
 mod compare;
+mod consistency;
 mod cursor;
 mod drift;
 mod hazards;

@@ -141,6 +141,7 @@ pub(super) async fn plan(call: &Call, task_id: i64) -> Result<ExitCode> {
     let wanted = task.params.worker_num.filter(|&wanted| wanted > route.plan.all_lanes);
     let why = wanted.map(|wanted| format!(" of {wanted}: more would not be faster there"));
     show::line(&format!("lanes   {}{}", route.plan.lanes, why.unwrap_or_default()))?;
+    show::line(&format!("reads   {}", reads(&route)))?;
     if let Some(sync) = &route.sync {
         show::line(&format!("compare {}", sync.how()))?;
     }
@@ -186,6 +187,16 @@ pub(super) async fn plan(call: &Call, task_id: i64) -> Result<ExitCode> {
     }
     show::table(&table)?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// As of which moments the source is read, and why.
+fn reads(route: &Route) -> String {
+    match route.plan.snapshot {
+        Some(way) => format!("consistency snapshot: {}", way.how),
+        None => "consistency shard: each shard as of a moment of its own (\"consistency\": \
+                 \"snapshot\" reads all as of one)"
+            .to_owned(),
+    }
 }
 
 /// Lists tasks.

@@ -5,7 +5,7 @@ use super::runs::{Pace, duration_ms, shards as shards_of};
 use super::shards;
 use crate::cli::show::{self, Table, people};
 use crate::ledger::{RunRow, State, TransitionRow};
-use crate::task::Endpoint;
+use crate::task::{Consistency, Endpoint, Params};
 
 /// Where the values begin.
 const INDENT: &str = "            ";
@@ -15,6 +15,9 @@ pub(super) fn lines(whole: &Whole, pace: &Pace, width: Option<usize>) -> Vec<Str
     let mut page = Page { lines: Vec::new(), width };
     head(&mut page, whole);
     page.field("figures", &figures(&whole.run, pace));
+    if let Some(level) = consistency(whole) {
+        page.field("consistency", &level);
+    }
     shards::summary(&mut page, whole);
     if whole.rejected > 0 {
         let rows = people::count(whole.rejected as i64);
@@ -152,6 +155,20 @@ fn transitions(page: &mut Page, whole: &Whole) {
         table.explain(step.reason.as_deref(), None);
     }
     page.table(&table);
+}
+
+/// As of which moments the source was read, and why that is less than was asked for.
+fn consistency(whole: &Whole) -> Option<String> {
+    let level = whole.run.consistency.as_deref()?;
+    let texts = [whole.run.params.as_deref(), whole.task.as_ref().map(|task| task.params.as_str())];
+    let wanted = texts.into_iter().flatten().find_map(|text| {
+        Params::parse_object(text).ok()?.get("consistency")?.as_str().map(str::to_owned)
+    });
+    let is_less = level == Consistency::Shard.name()
+        && wanted.as_deref() == Some(Consistency::Snapshot.name());
+    let why =
+        if is_less { ": rows of an attempt that read without this snapshot are in" } else { "" };
+    Some(format!("{level}{why}"))
 }
 
 /// A task's end, for people.

@@ -57,7 +57,8 @@ fn say(call: &Call, claim: &Claim, summary: &Summary) -> Result<()> {
         let mut event = json!({"event": "succeeded", "task_id": claim.task_id,
             "run_id": claim.run_id, "rows": summary.rows, "bytes": summary.bytes,
             "shards": summary.shards, "seconds": (seconds * 1000.0).round() / 1000.0,
-            "rejected": summary.rejected, "notes": summary.notes});
+            "rejected": summary.rejected, "consistency": summary.consistency.name(),
+            "notes": summary.notes});
         if let Some(Compared { written, deleted, kept }) = summary.compared {
             event["written"] = written.into();
             event["deleted"] = deleted.into();

@@ -67,6 +67,26 @@ impl Database {
         })
     }
 
+    /// The same database by these connections and no others, which hold what a new one would not.
+    pub(super) fn only(&self, sessions: Vec<MysqlSession>) -> Self {
+        Self {
+            connections: Connections::only(&KEPT, &self.config, sessions),
+            address: self.address.clone(),
+            config: self.config.clone(),
+            ..*self
+        }
+    }
+
+    /// Whether its connections are those that [`Database::only`] was given.
+    pub(super) fn is_irreplaceable(&self) -> bool {
+        self.connections.is_irreplaceable()
+    }
+
+    /// Whether nothing was lost of what [`Database::only`] was given.
+    pub(super) fn still_whole(&self) -> Result<()> {
+        self.connections.still_whole()
+    }
+
     /// Largest statement the server takes, in bytes.
     pub(super) fn max_packet(&self) -> usize {
         self.max_packet
@@ -155,7 +175,7 @@ fn purges_inserts(version: &str) -> bool {
 
 /// A connection, set up as [`SESSION`] says.
 pub(super) struct MysqlSession {
-    connection: MySqlConnection,
+    pub(super) connection: MySqlConnection,
     max_packet: usize,
     local_infile: bool,
     cores: Option<usize>,

@@ -33,7 +33,7 @@ pub(super) fn is_duplicate(error: &mysql_async::Error) -> bool {
 }
 
 /// The server's number of an error.
-fn number(error: &sqlx::Error) -> Option<u16> {
+pub(super) fn number(error: &sqlx::Error) -> Option<u16> {
     let error = error.as_database_error()?.try_downcast_ref::<MySqlDatabaseError>()?;
     Some(error.number())
 }

@@ -2,7 +2,7 @@
 //! that no row has to leave it.
 
 use mysql_async::prelude::Queryable;
-use sqlx::{Executor, Row};
+use sqlx::{Executor, MySqlConnection, Row};
 
 use super::connect::Database;
 use super::load::Load;
@@ -47,6 +47,16 @@ const SERVER: &str = "SHOW GLOBAL VARIABLES WHERE Variable_name IN \
 const KIND: &str = "SELECT CAST(TABLE_TYPE AS CHAR) FROM information_schema.tables \
      WHERE table_schema = ? AND table_name = ?";
 
+/// The server that a connection ends at.
+pub(super) async fn server(connection: &mut MySqlConnection) -> Result<String, sqlx::Error> {
+    let rows = connection.fetch_all(sqlx::raw_sql(SERVER)).await?;
+    let named = rows.iter().map(|row| {
+        let text = |column| row.try_get_unchecked::<String, _>(column);
+        Ok(format!("{}={}", text(0)?, text(1)?))
+    });
+    Ok(named.collect::<Result<Vec<_>, sqlx::Error>>()?.join(" "))
+}
+
 /// Where a table is, unless it is a view, which may show other rows to another login.
 pub(super) async fn find(db: &Database, table: &TableRef) -> Result<Option<Inside>> {
     let failure = |error| db.failure(&format!("looking into {table}"), error);
@@ -54,16 +64,11 @@ pub(super) async fn find(db: &Database, table: &TableRef) -> Result<Option<Insid
     let query = sqlx::query(KIND).bind(table.schema.as_deref()).bind(table.name.as_str());
     let kind = (&mut *lease).fetch_optional(query).await.map_err(failure)?;
     let kind = kind.map(|row| row.try_get::<Option<String>, _>(0)).transpose().map_err(failure)?;
-    let rows = (&mut *lease).fetch_all(sqlx::raw_sql(SERVER)).await.map_err(failure)?;
+    let server = server(&mut lease).await.map_err(failure)?;
     lease.keep();
     if kind.flatten().is_none_or(|kind| kind.contains("VIEW")) {
         return Ok(None);
     }
-    let named = rows.iter().map(|row| {
-        let text = |column| row.try_get_unchecked::<String, _>(column);
-        Ok(format!("{}={}", text(0)?, text(1)?))
-    });
-    let server = named.collect::<Result<Vec<_>, sqlx::Error>>().map_err(failure)?.join(" ");
     Ok(Some(Inside { server, table: table.clone() }))
 }
 

@@ -31,6 +31,7 @@ mod lock;
 mod pressure;
 mod purge;
 mod reader;
+mod snapshot;
 mod sql;
 mod stage;
 mod statement;

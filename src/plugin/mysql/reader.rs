@@ -10,7 +10,7 @@ use sqlx::{AssertSqlSafe, Executor, Row};
 
 use super::connect::Database;
 use super::jump::{self, Jump, Jumps};
-use super::{describe, digest, hazards, inside, sql, window};
+use super::{describe, digest, hazards, inside, snapshot, sql, window};
 use crate::batch::{Batch, BatchSender, Payload, WireFormat};
 use crate::config::connection::ConnectionConfig;
 use crate::error::{Error, Result};
@@ -18,7 +18,9 @@ use crate::plugin::digest::{
     Buckets, Digest, DigestPlan, HashFunction, HashedRow, Ordering, Print,
 };
 use crate::plugin::window::{Newest, Window};
-use crate::plugin::{Bound, BoundValue, ColumnPair, Inside, KeyRange, ReadPlan, Reader};
+use crate::plugin::{
+    Bound, BoundValue, ColumnPair, Inside, KeyRange, ReadPlan, Reader, SnapshotWay,
+};
 use crate::schema::{Column, LogicalType, Schema, TableRef};
 
 /// Reads one MySQL database.
@@ -171,6 +173,19 @@ impl Reader for MysqlReader {
         digest::hashes(&self.db, plan, range, buckets).await
     }
 
+    async fn snapshot_way(&self, table: &TableRef, lanes: usize) -> Result<SnapshotWay> {
+        snapshot::way(&self.db, &self.full_name(table), lanes).await
+    }
+
+    async fn snapshot(&self, table: &TableRef, lanes: usize) -> Result<Arc<dyn Reader>> {
+        let db = snapshot::open(&self.db, &self.full_name(table), lanes).await?;
+        Ok(Arc::new(Self { db, jumps: Jumps::default() }))
+    }
+
+    async fn still_holds(&self) -> Result<()> {
+        self.db.still_whole()
+    }
+
     async fn read(&self, plan: &ReadPlan, range: &KeyRange, mut out: BatchSender) -> Result<()> {
         if plan.format == WireFormat::ServerSide {
             let table = self.full_name(&plan.schema.table);
@@ -195,7 +210,13 @@ impl Reader for MysqlReader {
             push_row(&mut batch, &row, &columns).map_err(|e| self.db.failure(&doing, e))?;
             if batch.is_full() {
                 let full = std::mem::replace(&mut batch, Batch::new(columns.len()));
-                out.send(Payload::Rows(full)).await?;
+                if let Err(cut_off) = out.send(Payload::Rows(full)).await {
+                    if self.db.is_irreplaceable() && snapshot::drained(&mut rows).await {
+                        drop(rows);
+                        lease.keep();
+                    }
+                    return Err(cut_off);
+                }
             }
         }
         drop(rows);

@@ -9,6 +9,7 @@ use futures::stream::{BoxStream, StreamExt, TryStreamExt};
 use sqlx::postgres::{PgConnectOptions, PgConnection, PgCopyIn, PgRow, PgSslMode};
 use sqlx::{AssertSqlSafe, ConnectOptions, Connection, Executor};
 
+use super::snapshot::Hold;
 use super::{error, sql};
 use crate::checksum::checksum;
 use crate::config::connection::{ConnectionConfig, Tls};
@@ -50,6 +51,8 @@ static KEPT: LazyLock<Store<PgSession>> = LazyLock::new(Store::default);
 pub(super) struct Db {
     connections: Connections<PgSession>,
     config: ConnectionConfig,
+    /// What all its connections read, if they don't read what is there now.
+    hold: Option<Hold>,
 }
 
 impl Db {
@@ -60,12 +63,27 @@ impl Db {
         config.refuse(&["local_infile"], "on PostgreSQL, where loads need no leave")?;
         config.refuse(&["server_side"], "on PostgreSQL, whose databases don't reach each other")?;
         let connections = Connections::open(&KEPT, config, lanes).await?;
-        Ok(Self { connections, config: config.clone() })
+        Ok(Self { connections, config: config.clone(), hold: None })
+    }
+
+    /// From now on every connection reads what this one holds.
+    pub(super) fn held(self, hold: Hold) -> Self {
+        Self { hold: Some(hold), ..self }
+    }
+
+    /// What its connections read, if they don't read what is there now.
+    pub(super) fn hold(&self) -> Option<&Hold> {
+        self.hold.as_ref()
     }
 
     /// Borrows a connection.
     pub(super) async fn lane(&self) -> Result<Lane> {
-        Ok(Lane { lease: self.connections.lease().await?, remedy: self.remedy() })
+        let mut lane = Lane { lease: self.connections.lease().await?, remedy: self.remedy() };
+        if let Some(hold) = &self.hold {
+            hold.prove_lately().await?;
+            lane.enter(hold).await?;
+        }
+        Ok(lane)
     }
 
     /// What the server's connection was configured with.
@@ -99,6 +117,8 @@ impl Db {
 pub(super) struct PgSession {
     connection: PgConnection,
     stages: Vec<Stage>,
+    /// Whether it is in the transaction of its run's snapshot.
+    in_snapshot: bool,
 }
 
 /// A temporary table that COPY loads into.
@@ -121,7 +141,7 @@ impl Stage {
 #[async_trait]
 impl Session for PgSession {
     async fn connect(config: &ConnectionConfig) -> Result<Self> {
-        Ok(Self { connection: connect(config).await?, stages: Vec::new() })
+        Ok(Self { connection: connect(config).await?, stages: Vec::new(), in_snapshot: false })
     }
 
     async fn prove(&mut self) -> Result<(), Trouble> {
@@ -129,6 +149,9 @@ impl Session for PgSession {
     }
 
     async fn clean(&mut self) -> Result<(), Trouble> {
+        if std::mem::take(&mut self.in_snapshot) {
+            self.connection.execute("ROLLBACK").await?;
+        }
         if self.stages.len() <= STAGES && self.stages.iter().all(|stage| stage.lasts) {
             return Ok(());
         }
@@ -150,9 +173,24 @@ pub(super) struct Lane {
 }
 
 impl Lane {
-    /// Gives the connection back. Only outside of transactions and COPYs.
+    /// Gives the connection back. Only outside of COPYs, and of transactions but the snapshot's.
     pub(super) fn release(self) {
         self.lease.keep();
+    }
+
+    /// Begins to read what `hold` holds, unless the connection does so already.
+    async fn enter(&mut self, hold: &Hold) -> Result<()> {
+        if !self.lease.in_snapshot {
+            let begin = hold.join(self.connection().server_version_num());
+            self.execute(begin).await.map_err(|error| hold.refused(error))?;
+            self.lease.in_snapshot = true;
+        }
+        Ok(())
+    }
+
+    /// The server's version, as a number.
+    pub(super) fn version(&self) -> Option<u32> {
+        self.lease.connection.server_version_num()
     }
 
     fn connection(&mut self) -> &mut PgConnection {

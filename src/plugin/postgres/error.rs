@@ -113,6 +113,11 @@ pub(super) fn is_cancelled(error: &Error) -> bool {
     error.to_string().contains(" [57014]")
 }
 
+/// Whether a lock was not to be had in time.
+pub(super) fn is_blocked(error: &Error) -> bool {
+    error.to_string().contains(" [55P03]")
+}
+
 /// Whether a row's key is in the table already.
 pub(super) fn is_duplicate(error: &Error) -> bool {
     error.to_string().contains(" [23505]")

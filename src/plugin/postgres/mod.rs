@@ -30,6 +30,7 @@ mod lock;
 mod nodelay;
 mod pressure;
 mod reader;
+mod snapshot;
 mod sql;
 mod tuples;
 mod types;

@@ -10,14 +10,14 @@ use futures::stream::BoxStream;
 use super::connect::Db;
 use super::decode::Decoder;
 use super::describe::get;
-use super::{digest, hazards, sql, window};
+use super::{digest, hazards, snapshot, sql, window};
 use crate::batch::{BATCH_BYTES, BatchSender, Payload, WireFormat};
 use crate::error::{Context, Error, Result};
 use crate::plugin::digest::{
     Buckets, Digest, DigestPlan, HashFunction, HashedRow, Ordering, Print,
 };
 use crate::plugin::window::{Newest, Window};
-use crate::plugin::{Bound, BoundValue, ColumnPair, KeyRange, ReadPlan, Reader};
+use crate::plugin::{Bound, BoundValue, ColumnPair, KeyRange, ReadPlan, Reader, SnapshotWay};
 use crate::schema::{Column, LogicalType, Schema, TableRef};
 
 /// Reads one database.
@@ -123,6 +123,21 @@ impl Reader for PgReader {
         buckets: &Buckets,
     ) -> Result<Vec<HashedRow>> {
         digest::hashes(&self.db, plan, range, buckets).await.map_err(|e| self.db.explain(e))
+    }
+
+    async fn snapshot_way(&self, table: &TableRef, lanes: usize) -> Result<SnapshotWay> {
+        snapshot::way(&self.db, table, lanes).await
+    }
+
+    async fn snapshot(&self, table: &TableRef, lanes: usize) -> Result<Arc<dyn Reader>> {
+        Ok(Arc::new(Self { db: snapshot::open(&self.db, table, lanes).await? }))
+    }
+
+    async fn still_holds(&self) -> Result<()> {
+        match self.db.hold() {
+            Some(hold) => hold.prove().await,
+            None => Ok(()),
+        }
     }
 
     async fn read(&self, plan: &ReadPlan, range: &KeyRange, mut out: BatchSender) -> Result<()> {

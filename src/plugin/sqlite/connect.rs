@@ -11,6 +11,7 @@ use rusqlite::{Connection, InterruptHandle, OpenFlags};
 use super::error;
 use crate::config::connection::ConnectionConfig;
 use crate::error::{Error, Kind, Result};
+use crate::plugin::snapshot_lost;
 
 /// How long a call waits for another program's lock on the file.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(30);
@@ -164,6 +165,8 @@ fn connection(path: &Path, flags: OpenFlags) -> rusqlite::Result<Connection> {
 pub(super) struct Pool {
     file: Arc<File>,
     idle: Mutex<Vec<Connection>>,
+    /// The turn at the one connection of a snapshot; `None` where connections may be opened.
+    single: Option<tokio::sync::Mutex<()>>,
 }
 
 impl Pool {
@@ -180,7 +183,7 @@ impl Pool {
         })
         .await?;
         file.readers.fetch_add(1, Ordering::Relaxed);
-        Ok(Self { file, idle: Mutex::new(vec![first]) })
+        Ok(Self { file, idle: Mutex::new(vec![first]), single: None })
     }
 
     /// Works with a connection on a blocking thread. Dropping the future interrupts the work.
@@ -191,9 +194,16 @@ impl Pool {
         &self,
         work: impl FnOnce(&Session<'_>) -> Result<T> + Send + 'static,
     ) -> Result<T> {
+        let _turn = match &self.single {
+            Some(single) => Some(single.lock().await),
+            None => None,
+        };
         let idle = self.idle().pop();
         let connection = match idle {
             Some(connection) => connection,
+            None if self.single.is_some() => {
+                return Err(snapshot_lost(&self.file.path.display().to_string()));
+            }
             None => {
                 let file = Arc::clone(&self.file);
                 blocking(move || file.open_to_read()).await?
@@ -202,6 +212,35 @@ impl Pool {
         let (result, connection, ()) = on_thread(&self.file, connection, (), work).await?;
         self.idle().push(connection);
         result
+    }
+
+    /// The same file by one connection, within a read transaction that has begun.
+    ///
+    /// # Errors
+    /// By SQLite's result code.
+    pub(super) async fn in_one_transaction(&self) -> Result<Self> {
+        let file = Arc::clone(&self.file);
+        let connection = blocking(move || {
+            let connection = file.open_to_read()?;
+            super::snapshot::begin(&connection).map_err(|e| error::sqlite(&file.path, e))?;
+            Ok(connection)
+        })
+        .await?;
+        self.file.readers.fetch_add(1, Ordering::Relaxed);
+        let idle = Mutex::new(vec![connection]);
+        Ok(Self { file: Arc::clone(&self.file), idle, single: Some(tokio::sync::Mutex::new(())) })
+    }
+
+    /// Whether that transaction is still open.
+    ///
+    /// # Errors
+    /// Kind `Transient` if it is not.
+    pub(super) async fn still_holds(&self) -> Result<()> {
+        if self.single.is_none() {
+            return Ok(());
+        }
+        let open = self.run(|session| Ok(!session.connection.is_autocommit())).await?;
+        if open { Ok(()) } else { Err(snapshot_lost(&self.file.path.display().to_string())) }
     }
 
     fn idle(&self) -> std::sync::MutexGuard<'_, Vec<Connection>> {

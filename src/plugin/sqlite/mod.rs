@@ -23,6 +23,7 @@ mod range;
 mod reader;
 mod scan;
 mod shard;
+mod snapshot;
 mod sql;
 mod temporal;
 #[cfg(test)]

@@ -10,13 +10,13 @@ use super::connect::{Pool, Session};
 use super::describe::describe;
 use super::range::{Param, Range};
 use super::scan::Scan;
-use super::{cells, hazards, sql, types, window};
+use super::{cells, hazards, snapshot, sql, types, window};
 use crate::batch::{BatchSender, WireFormat};
 use crate::config::connection::ConnectionConfig;
 use crate::error::{Error, Result};
 use crate::plugin::digest::Ordering;
 use crate::plugin::window::{Newest, Window};
-use crate::plugin::{Bound, BoundValue, ColumnPair, KeyRange, ReadPlan, Reader};
+use crate::plugin::{Bound, BoundValue, ColumnPair, KeyRange, ReadPlan, Reader, SnapshotWay};
 use crate::schema::{Column, LogicalType, Schema, TableRef};
 
 /// A file that is read.
@@ -104,6 +104,19 @@ impl Reader for SqliteReader {
             LogicalType::Bytes(_) | LogicalType::Geometry => BoundValue::Hex(cells::hex(cell)),
             _ => BoundValue::Text(text()),
         })
+    }
+
+    async fn snapshot_way(&self, table: &TableRef, _lanes: usize) -> Result<SnapshotWay> {
+        let table = table.clone();
+        self.pool.run(move |session| snapshot::way(session, &table)).await
+    }
+
+    async fn snapshot(&self, _table: &TableRef, _lanes: usize) -> Result<Arc<dyn Reader>> {
+        Ok(Arc::new(Self { pool: self.pool.in_one_transaction().await? }))
+    }
+
+    async fn still_holds(&self) -> Result<()> {
+        self.pool.still_holds().await
     }
 
     async fn read(&self, plan: &ReadPlan, range: &KeyRange, out: BatchSender) -> Result<()> {

@@ -102,8 +102,11 @@ impl<'a> Scan<'a> {
         let error = |e| self.session.error(e);
         // A rowid's version and its rows are read in one transaction.
         let _snapshot = match self.version {
-            Some(_) => Some(self.session.connection.unchecked_transaction().map_err(error)?),
-            None => None,
+            // Unless the whole run is in one.
+            Some(_) if self.session.connection.is_autocommit() => {
+                Some(self.session.connection.unchecked_transaction().map_err(error)?)
+            }
+            _ => None,
         };
         if let Some(version) = self.version
             && schema_version(self.session)? != version
