@@ -5,8 +5,9 @@
 //! it runs, and a message in a less urgent queue isn't delivered and given back over and over,
 //! which would use up its delivery limit.
 //!
-//! A quorum queue can be in the broker's books without a process behind it (seen with 3.10, and
-//! reported up to 3.12). To subscribe to it ends the connection, each time, until that node is
+//! A quorum queue can be in the broker's books without a process behind it (reported up to 3.12; in
+//! 3.10 all that dead-letter at least once come to it, once rabbit_fifo_dlx_sup has given up after two
+//! crashes of its workers within five seconds). To subscribe to it ends the connection, each time, until that node is
 //! started again. The others must be served meanwhile: then all is fetched.
 
 use std::time::Duration;
