@@ -63,7 +63,7 @@ limit() { timeout -k 10 "$LIMIT" "$@" </dev/null; }
 way_goshift() {
   local meta=${3:-mysql}
   [[ $1 != postgres-postgres ]] || meta=postgres
-  /usr/bin/time -q -f '%M %U %S' -o "$WORK/usage" "$GOSHIFT" -c "$WORK" -e $meta -id "$(task_of "$1")"
+  /usr/bin/time -q -f '%M %U %S' -o "$WORK/usage" "$GOSHIFT" -c "$WORK" -e "$meta" -id "$(task_of "$1")"
 }
 way_goshift_new() { way_goshift "$@"; }
 way_again() { way_goshift "$@"; }
