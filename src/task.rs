@@ -13,60 +13,23 @@ mod bad_rows;
 mod consistency;
 mod cursor;
 mod deletion;
+mod drift;
 mod limits;
+mod mode;
+mod names;
 mod values;
+mod write_mode;
 
 pub use bad_rows::MaxErrors;
 pub use consistency::Consistency;
 pub use cursor::{CursorParams, Nulls, Overlap};
 pub use deletion::MaxDelete;
+pub use drift::Drift;
 pub use limits::Retry;
+pub use mode::Mode;
+pub use names::SourceAndTarget;
 pub use values::{Limit, LongText, Missing, Nul, Tinyint1, ValueParams, ZeroDates};
-
-/// How much of the table a run copies.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Mode {
-    /// All of it; repeating it is safe.
-    Init,
-    /// The rows that are missing from the target or different there.
-    Diff,
-    /// The same, and rows that only the target has are deleted there.
-    Mirror,
-    /// The rows whose `diff_column` has reached the watermark of the task's last run.
-    Cursor,
-}
-
-impl Mode {
-    /// Reads a mode's name.
-    ///
-    /// # Errors
-    /// Kind `Config` for an unknown one.
-    pub fn parse(name: &str) -> Result<Self> {
-        match name.trim().to_ascii_lowercase().as_str() {
-            "init" | "" => Ok(Mode::Init),
-            "diff" => Ok(Mode::Diff),
-            "mirror" => Ok(Mode::Mirror),
-            "cursor" => Ok(Mode::Cursor),
-            other => Err(Error::config(format!("unknown mode \"{other}\""))
-                .with_remedy("use init, diff, mirror or cursor")),
-        }
-    }
-
-    /// Its name.
-    pub fn name(self) -> &'static str {
-        match self {
-            Mode::Init => "init",
-            Mode::Diff => "diff",
-            Mode::Mirror => "mirror",
-            Mode::Cursor => "cursor",
-        }
-    }
-
-    /// Whether both sides are compared and only differences are written.
-    pub fn compares(self) -> bool {
-        matches!(self, Mode::Diff | Mode::Mirror)
-    }
-}
+pub use write_mode::WriteWish;
 
 /// One end of a task.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -117,53 +80,11 @@ pub struct TaskMeta {
     pub mode: Mode,
 }
 
-/// How a task wants its rows written.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum WriteWish {
-    /// Insert, or update the row with the same key.
-    Upsert,
-    /// Insert; a row whose key is there already is left as it is there.
-    InsertIgnore,
-    /// Update the row with the same key; insert nothing.
-    Update,
-    /// Replace the row with the same key as a whole, or insert one.
-    Replace,
-    /// Insert only, each shard once a run, whatever is there.
-    Insert,
-}
-
-impl WriteWish {
-    /// As it is written in params.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Upsert => "upsert",
-            Self::InsertIgnore => "insert_ignore",
-            Self::Update => "update",
-            Self::Replace => "replace",
-            Self::Insert => "insert",
-        }
-    }
-}
-
-/// What becomes of columns of the source that the target lacks.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Drift {
-    /// The task is refused, and they are named.
-    #[default]
-    Error,
-    /// They are added to the target, where they take NULL.
-    AddColumns,
-    /// They are left out, which the run says.
-    Ignore,
-}
-
 /// A task's params.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(default)]
 pub struct Params {
-    #[serde(deserialize_with = "split_key")]
+    #[serde(deserialize_with = "names::split_key")]
     split: Vec<String>,
     pk: SourceAndTarget,
     /// Column that tells when a row changed, for incremental modes.
@@ -244,74 +165,10 @@ impl KnownKeys for Params {
     ];
 }
 
-/// A column's name in the source and in the target: `{"src": "id", "dest": "id"}`.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct SourceAndTarget {
-    /// In the source.
-    pub src: Vec<String>,
-    /// In the target.
-    pub dest: Vec<String>,
-}
-
-/// One name, several separated by commas, or a list.
-#[derive(Deserialize)]
-#[serde(untagged)]
-enum Names {
-    One(String),
-    Many(Vec<String>),
-}
-
-impl Names {
-    fn list(self) -> Vec<String> {
-        match self {
-            Names::One(text) => {
-                text.split(',').map(|s| s.trim().to_owned()).filter(|s| !s.is_empty()).collect()
-            }
-            Names::Many(list) => list,
-        }
-    }
-}
-
-impl<'de> Deserialize<'de> for SourceAndTarget {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        #[derive(Deserialize)]
-        #[serde(deny_unknown_fields)]
-        struct Pair {
-            src: Option<Names>,
-            dest: Option<Names>,
-        }
-        #[derive(Deserialize)]
-        #[serde(untagged)]
-        enum Form {
-            Pair(Pair),
-            Names(Names),
-        }
-        let form = Form::deserialize(deserializer).map_err(|_| {
-            serde::de::Error::custom("write {\"src\": \"id\", \"dest\": \"id\"} or a list of names")
-        })?;
-        let (src, dest) = match form {
-            Form::Pair(pair) => (pair.src.map(Names::list), pair.dest.map(Names::list)),
-            Form::Names(names) => (Some(names.list()), None),
-        };
-        let src = src.unwrap_or_default();
-        let dest = dest.unwrap_or_else(|| src.clone());
-        Ok(Self { src, dest })
-    }
-}
-
 /// Unknown policies are refused by name.
 fn values<'de, D: Deserializer<'de>>(deserializer: D) -> Result<ValueParams, D::Error> {
     let value = Value::deserialize(deserializer)?;
     keys::read("params.values", value).map_err(serde::de::Error::custom)
-}
-
-fn split_key<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<String>, D::Error> {
-    #[derive(Deserialize)]
-    #[serde(deny_unknown_fields)]
-    struct Split {
-        pk: Option<Names>,
-    }
-    Ok(Split::deserialize(deserializer)?.pk.map(Names::list).unwrap_or_default())
 }
 
 impl Params {

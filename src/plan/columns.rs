@@ -53,7 +53,7 @@ pub(super) fn chosen(source: &Schema, task: &TaskMeta) -> Result<Vec<(usize, Str
     for (from, to) in map {
         let position = source.position(from).ok_or_else(|| {
             Error::config(format!("params.columns: {} has no column \"{from}\"", source.table))
-                .with_remedy(format!("its columns: {}", super::all_names(source)))
+                .with_remedy(format!("its columns: {}", all_names(source)))
         })?;
         let to = to.as_str().filter(|name| !name.is_empty()).ok_or_else(|| {
             Error::config(format!("params.columns: the target of \"{from}\" is not a name"))
@@ -103,7 +103,7 @@ fn missing(target: &Schema, name: &str) -> Error {
     Error::permanent(format!("target table {} has no column \"{name}\"", target.table)).with_remedy(
         format!(
             "add the column, set \"drift\" to \"add_columns\" or \"ignore\" in params, or choose the columns with \"columns\"; it has: {}",
-            super::all_names(target)
+            all_names(target)
         ),
     )
 }
@@ -223,6 +223,12 @@ pub(super) fn pending_key(target: &Schema, pairs: &[Pair]) -> Option<Vec<usize>>
     let pending = target.pending_key.as_ref()?;
     let position = |&column| pairs.iter().position(|pair| pair.target == column);
     pending.columns.iter().map(position).collect()
+}
+
+/// For the person who mistyped one.
+pub(super) fn all_names(schema: &Schema) -> String {
+    let names: Vec<_> = schema.columns.iter().map(|c: &Column| c.name.as_str()).collect();
+    names.join(", ")
 }
 
 #[cfg(test)]

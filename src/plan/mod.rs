@@ -2,7 +2,6 @@
 //!
 //! Everything that can be refused is refused here, by name, before a row moves.
 
-use std::num::NonZeroU64;
 use std::sync::Arc;
 
 use uuid::Uuid;
@@ -12,28 +11,27 @@ use crate::checksum::checksum;
 use crate::error::{Context, Error, Result};
 use crate::plugin::path::{ChosenPath, WritePath};
 use crate::plugin::{
-    ByKey, ColumnPair, NewTable, ReadPlan, Reader, SnapshotWay, WriteColumn, WriteMode, WritePlan,
-    Writer,
+    ByKey, ReadPlan, Reader, SnapshotWay, WriteColumn, WriteMode, WritePlan, Writer,
 };
-use crate::schema::{Column, LogicalType, Schema, TableRef};
-use crate::task::{Consistency, Mode, TaskMeta, Tinyint1, ValueParams, WriteWish};
+use crate::task::{TaskMeta, ValueParams};
+use lanes::Lanes;
+use matched::Matched;
 use rules::{RuledPair, Rules};
 
 pub mod check;
 mod columns;
 mod consistency;
 mod drift;
+mod format;
+mod lanes;
+mod matched;
 pub mod rules;
 pub mod sizing;
 pub mod split;
+mod tables;
 mod wish;
 
-/// Lanes of a task that names no `worker_num`.
-const DEFAULT_LANES: usize = 4;
-/// Rows from which on a target's key is worth a step of its own.
-const LATE_KEY_ROWS: u64 = 20_000;
-/// `read_batch` and `write_batch` of a task that names none: the seed's own figures.
-const DEFAULT_READ_BATCH: u64 = 5000;
+/// `write_batch` of a task that names none: the seed's own figure.
 const DEFAULT_WRITE_BATCH: usize = 500;
 
 /// What one run does.
@@ -94,97 +92,53 @@ impl Planner<'_> {
     /// # Errors
     /// Kind `Permanent` or `Config`, naming the table and the column.
     pub async fn plan(&self, dry: bool) -> Result<Plan> {
-        let (source, found) = tokio::try_join!(self.source(), self.found_target())?;
         let mut notes = Vec::new();
-        let chosen = columns::chosen(&source, self.task)?;
-        let (target, creates_target) = self.target(&source, found, &chosen, dry).await?;
-        let (target, chosen) = self.settle_drift(&source, target, chosen, dry, &mut notes).await?;
-        // Another run's key, which it did not come to add: it is planned for as if it were there.
-        let lacks_key = target.pending_key.as_ref().is_some_and(|key| key.run_id != self.run_id);
-        let target = if lacks_key { Arc::new(columns::completed(&target)) } else { target };
-        let pairs = columns::pair(&source, &target, &chosen, self.task.params.columns.is_none())?;
-        if self.task.params.write_mode != Some(WriteWish::Update) {
-            columns::required(&target, &pairs)?;
-        }
-        let split = self.split_key(&source)?;
-        if split.is_empty() {
-            notes.push(format!("{} has no key to split by: one lane copies it", source.table));
-        }
-        let late_key = columns::pending_key(&target, &pairs);
-        let adds_key = late_key.is_some();
-        if !creates_target {
-            self.refuse_followers(&target.table).await?;
-        }
-        let key = late_key.unwrap_or_else(|| {
-            columns::target_key(&source, &target, &pairs, self.task.params.target_key())
-        });
-        let mode = match adds_key {
-            true => WriteMode::Insert,
-            false => self.write_mode(&target, (&key, pairs.len()), &mut notes)?,
-        };
-        self.refuse_doubling(mode, &target.table)?;
-        let by_key = wish::by_key(self.task.params.write_mode);
-        let rules = self.rules(&source, &target, &pairs, &split, &key)?;
-        let format = match rules.is_empty() {
-            true => self.format(&source, &target, &pairs, &split).await?,
-            false => WireFormat::Canonical,
-        };
-        let may_be_null = key.iter().any(|&k| target.columns[pairs[k].target].nullable);
-        let may_collide = mode == WriteMode::Upsert
-            && (may_be_null || !columns::key_is_unique_in_source(&source, &target, &pairs, &key));
+        let params = &self.task.params;
+        columns::check_filter(params.filter.as_deref())?;
+        let matched = self.matched(dry, &mut notes).await?;
+        let mode = self.mode(&matched, &mut notes)?;
+        let by_key = wish::by_key(params.write_mode);
+        let may_collide = mode == WriteMode::Upsert && matched.keys_may_collide();
         // Rows that only the source has are left out: the target's number of rows says nothing.
         let count_rows = may_collide && by_key != ByKey::Update;
         if may_collide && !count_rows {
             notes.push(format!(
                 "the source's keys don't rule out that rows share {}'s key: of such rows any one is \
                  written",
-                target.table
+                matched.target.table
             ));
         }
-        let params = &self.task.params;
-        columns::check_filter(params.filter.as_deref())?;
-        let mut all_lanes = self.all_lanes(split.is_empty(), &mut notes);
-        let alone = self.writer.enough_lanes_alone().unwrap_or(all_lanes);
-        let mut lanes = all_lanes.min(alone).min(self.max_lanes).max(1);
-        let keyless = mode == WriteMode::Insert && !adds_key;
-        let snapshot = self.snapshot(&source.table, &mut lanes, keyless, &mut notes).await?;
-        if snapshot.is_some() {
-            // No other process can share it.
-            all_lanes = lanes;
-        }
+        let rules = self.rules(&matched)?;
+        let format = match rules.is_empty() {
+            true => self.format(&matched).await?,
+            false => WireFormat::Canonical,
+        };
+        let keyless = mode == WriteMode::Insert && !matched.adds_key;
+        let Lanes { lanes, all_lanes, snapshot } =
+            self.lanes(&matched, keyless, &mut notes).await?;
         let read = ReadPlan {
-            columns: pairs.iter().map(|pair| pair.source).collect(),
-            schema: source,
-            split,
+            columns: matched.pairs.iter().map(|pair| pair.source).collect(),
+            schema: Arc::clone(&matched.source),
+            split: matched.split.clone(),
             filter: params.filter.clone().filter(|text| !text.trim().is_empty()),
             shard_rows: self.shard_rows(&mut notes),
             format,
             rules,
         };
         let mut write = WritePlan {
-            columns: pairs
-                .iter()
-                .map(|pair| WriteColumn {
-                    target: pair.target,
-                    from: read.schema.columns[pair.source].logical.clone(),
-                    same_native: self.from_engine == self.to_engine
-                        && read.schema.columns[pair.source].native
-                            == target.columns[pair.target].native,
-                    check: pair.check,
-                })
-                .collect(),
-            schema: target,
-            key: if mode == WriteMode::Upsert || adds_key { key } else { Vec::new() },
+            columns: self.write_columns(&matched),
+            schema: Arc::clone(&matched.target),
+            key: if keyless { Vec::new() } else { matched.key.clone() },
             mode,
             by_key,
-            adds_key,
+            adds_key: matched.adds_key,
             unique_rows: !may_collide,
             path: ChosenPath::only(WritePath::Statements),
             statement_rows: params.write_batch.unwrap_or(DEFAULT_WRITE_BATCH),
             format,
             run_id: self.run_id,
         };
-        let is_free = creates_target || self.goes_on;
+        let is_free = matched.creates_target || self.goes_on;
         write.path = self.writer.choose_path(&write, is_free).await?;
         Ok(Plan {
             read: Arc::new(read),
@@ -192,22 +146,40 @@ impl Planner<'_> {
             lanes,
             all_lanes,
             count_rows,
-            creates_target,
-            lacks_key,
+            creates_target: matched.creates_target,
+            lacks_key: matched.lacks_key,
             snapshot,
             notes,
         })
     }
 
+    /// How rows are written, or why they can't be.
+    fn mode(&self, matched: &Matched, notes: &mut Vec<String>) -> Result<WriteMode> {
+        let mode = match matched.adds_key {
+            true => WriteMode::Insert,
+            false => self.write_mode(matched, notes)?,
+        };
+        self.refuse_doubling(mode, &matched.target.table)?;
+        Ok(mode)
+    }
+
+    fn write_columns(&self, matched: &Matched) -> Vec<WriteColumn> {
+        let column = |pair: &columns::Pair| {
+            let from = &matched.source.columns[pair.source];
+            let to = &matched.target.columns[pair.target];
+            WriteColumn {
+                target: pair.target,
+                from: from.logical.clone(),
+                same_native: self.from_engine == self.to_engine && from.native == to.native,
+                check: pair.check,
+            }
+        };
+        matched.pairs.iter().map(column).collect()
+    }
+
     /// What may happen to values on their way.
-    fn rules(
-        &self,
-        source: &Schema,
-        target: &Schema,
-        pairs: &[columns::Pair],
-        split: &[usize],
-        key: &[usize],
-    ) -> Result<Rules> {
+    fn rules(&self, matched: &Matched) -> Result<Rules> {
+        let Matched { source, target, pairs, split, key, .. } = matched;
         let ruled = pairs.iter().enumerate().map(|(position, pair)| RuledPair {
             position: pair.source,
             from: &source.columns[pair.source],
@@ -216,194 +188,6 @@ impl Planner<'_> {
             same_engine: self.from_engine == self.to_engine,
         });
         Rules::choose(self.values, ruled)
-    }
-
-    async fn source(&self) -> Result<Arc<Schema>> {
-        let name = &self.task.from.table;
-        for table in spellings(name) {
-            if let Some(schema) = self.reader.describe(&table).await? {
-                return Ok(schema);
-            }
-        }
-        Err(Error::permanent(format!("there is no source table {name} in {}", self.task.from.db))
-            .with_remedy("correct from_table, or check that the user may see it"))
-    }
-
-    async fn found_target(&self) -> Result<Option<Arc<Schema>>> {
-        for table in spellings(&self.task.to.table) {
-            if let Some(schema) = self.writer.describe(&table).await? {
-                return Ok(Some(schema));
-            }
-        }
-        Ok(None)
-    }
-
-    async fn target(
-        &self,
-        source: &Arc<Schema>,
-        found: Option<Arc<Schema>>,
-        chosen: &[(usize, String)],
-        dry: bool,
-    ) -> Result<(Arc<Schema>, bool)> {
-        let name = &self.task.to.table;
-        if let Some(schema) = found {
-            if self.same_database && schema.table == source.table {
-                return Err(Error::config(format!("source and target are both {name}"))
-                    .with_remedy("choose another to_table"));
-            }
-            return Ok((schema, false));
-        }
-        wish::require_table(self.task.params.write_mode, name)?;
-        let table = TableRef::parse(name);
-        let key: Vec<usize> = source
-            .split_key()
-            .iter()
-            .map(|key| chosen.iter().position(|(position, _)| position == key))
-            .collect::<Option<_>>()
-            .unwrap_or_default();
-        let mut new = columns::new_columns(source, chosen, &key);
-        if self.values.tinyint1 == Some(Tinyint1::Boolean) && self.from_engine != self.to_engine {
-            for column in new.iter_mut().filter(|column| self.reader.may_be_truth(column)) {
-                column.logical = LogicalType::Bool;
-            }
-        }
-        let late_key = self.wants_late_key(source, &new, &key).then_some(self.run_id);
-        if dry {
-            return Ok((Arc::new(columns::imagined(table, new, &key, late_key)), true));
-        }
-        let new = NewTable { engine: self.from_engine, columns: new, key: &key, late_key };
-        self.writer.create(&table, &new).await?;
-        let created = self.writer.describe(&table).await?;
-        let created = created
-            .ok_or_else(|| Error::internal(format!("{name} was created and is not to be seen")))?;
-        // Another run may have been faster, and its key still be missing.
-        Ok((created, true))
-    }
-
-    /// Whether the target that is going to be created gets its key only when the rows are in. Not if
-    /// the task itself has a say in how rows are told apart, and not for a few rows.
-    fn wants_late_key(&self, source: &Schema, new: &[Column], key: &[usize]) -> bool {
-        let params = &self.task.params;
-        let wanted = params.target_key();
-        let is_wanted = wanted.len() == key.len()
-            && key.iter().all(|&position| wanted.contains(&new[position].name));
-        self.writer.prefers_late_keys()
-            && !self.task.mode.compares()
-            && !key.is_empty()
-            && (wanted.is_empty() || is_wanted)
-            && params.write_mode.is_none()
-            && params.max_errors.is_none()
-            && source.estimated_rows.is_none_or(|rows| rows >= LATE_KEY_ROWS)
-    }
-
-    /// The split key: the task's own, else the source's.
-    fn split_key(&self, source: &Schema) -> Result<Vec<usize>> {
-        let params = &self.task.params;
-        let names = params.split_by();
-        let find = |name: &String, what: &str| {
-            source.position(name).ok_or_else(|| {
-                Error::config(format!("{} has no column \"{name}\" {what}", source.table))
-                    .with_remedy(format!("its columns: {}", all_names(source)))
-            })
-        };
-        let mut split = match names.is_empty() {
-            true => source.split_key().to_vec(),
-            false => names.iter().map(|name| find(name, "to split by")).collect::<Result<_>>()?,
-        };
-        if self.task.mode == Mode::Cursor {
-            // In the order of their changes, so that those that have not changed are not walked over.
-            let by = find(&params.diff_column.src[0], "to be its diff_column")?;
-            split.retain(|&column| column != by);
-            split.insert(0, by);
-        }
-        Ok(split)
-    }
-
-    async fn format(
-        &self,
-        source: &Schema,
-        target: &Schema,
-        pairs: &[columns::Pair],
-        split: &[usize],
-    ) -> Result<WireFormat> {
-        let column_pairs: Vec<_> = pairs
-            .iter()
-            .map(|pair| ColumnPair {
-                from: &source.columns[pair.source],
-                to: &target.columns[pair.target],
-            })
-            .collect();
-        let accepted = self.writer.accepts(&column_pairs);
-        let uncounted = self.task.params.max_rows_per_second.is_none();
-        for format in self.reader.offers(&column_pairs) {
-            let usable = match format {
-                // One statement for a whole table would show no movement for too long.
-                WireFormat::ServerSide => !split.is_empty() && self.may_stay_inside(source).await?,
-                format => uncounted || format.is_counted(),
-            };
-            if usable && accepted.contains(&format) {
-                return Ok(format);
-            }
-        }
-        Ok(WireFormat::Canonical)
-    }
-
-    /// Whether the target's server may copy the rows by itself: not where the run has to see them go
-    /// by, nor where a condition could mean something else to another session.
-    async fn may_stay_inside(&self, source: &Schema) -> Result<bool> {
-        let params = &self.task.params;
-        if wish::by_key(params.write_mode).needs_stage() {
-            return Ok(false);
-        }
-        let is_limited =
-            params.max_rows_per_second.is_some() || params.max_bytes_per_second.is_some();
-        let has_filter = params.filter.as_ref().is_some_and(|text| !text.trim().is_empty())
-            || self.task.mode == Mode::Cursor;
-        // The session that writes does not see the readers' snapshot.
-        let has_snapshot = params.consistency == Consistency::Snapshot;
-        if !self.same_server || has_snapshot || is_limited || has_filter {
-            return Ok(false);
-        }
-        match self.reader.inside(&source.table).await? {
-            Some(inside) => self.writer.can_read(&inside).await,
-            None => Ok(false),
-        }
-    }
-
-    /// Under a limit of rows no shard has more than a second's worth: its transaction is short, and
-    /// an engine that puts a shard's rows in with its last statement does so in small portions.
-    fn shard_rows(&self, notes: &mut Vec<String>) -> u64 {
-        let params = &self.task.params;
-        let wanted = params.read_batch.unwrap_or(DEFAULT_READ_BATCH);
-        let limit = params.max_rows_per_second.map_or(u64::MAX, NonZeroU64::get);
-        if wanted > limit && params.read_batch.is_some() {
-            notes.push(format!("read_batch {wanted} is capped at max_rows_per_second {limit}"));
-        }
-        wanted.min(limit)
-    }
-
-    /// Lanes of all workers that share the run; one worker has at most `max_lanes` of them.
-    fn all_lanes(&self, keyless: bool, notes: &mut Vec<String>) -> usize {
-        let wanted = self.task.params.worker_num.unwrap_or(DEFAULT_LANES).max(1);
-        if keyless {
-            return 1;
-        }
-        if self.same_file {
-            notes.push("source and target are one database file: one lane".to_owned());
-            return 1;
-        }
-        if let Some(enough) = self.writer.enough_lanes()
-            && wanted > enough
-        {
-            return enough;
-        }
-        if wanted > self.max_lanes {
-            notes.push(format!(
-                "worker_num {wanted} is capped at worker.max_lanes {} for one worker",
-                self.max_lanes
-            ));
-        }
-        wanted
     }
 }
 
@@ -458,16 +242,4 @@ impl Plan {
              \"write_mode\": \"insert\" in params if rows are meant to be added",
         ))
     }
-}
-
-/// A task's table name, first as it stands, then taken apart at its dot.
-fn spellings(name: &str) -> Vec<TableRef> {
-    let whole = TableRef { schema: None, name: name.to_owned() };
-    let parsed = TableRef::parse(name);
-    if parsed == whole { vec![whole] } else { vec![parsed, whole] }
-}
-
-fn all_names(schema: &Schema) -> String {
-    let names: Vec<_> = schema.columns.iter().map(|c: &Column| c.name.as_str()).collect();
-    names.join(", ")
 }

@@ -1,9 +1,10 @@
 //! From the `write_mode` that a task asks for to how its rows are written.
 
 use super::Planner;
+use super::matched::Matched;
 use crate::error::{Error, Result};
 use crate::plugin::{ByKey, WriteMode};
-use crate::schema::{Schema, TableRef};
+use crate::schema::TableRef;
 use crate::task::WriteWish;
 
 /// What an upsert does by the key, as the task wishes.
@@ -59,17 +60,17 @@ impl Planner<'_> {
         .with_remedy("give the target a primary key and let rows be upserted, or take max_errors out"))
     }
 
-    /// How rows are written into a target with this key, positions in the plan's `columns` columns.
+    /// How rows are written into a target that has its key, if it is to have one.
     pub(super) fn write_mode(
         &self,
-        target: &Schema,
-        (key, columns): (&[usize], usize),
+        matched: &Matched,
         notes: &mut Vec<String>,
     ) -> Result<WriteMode> {
-        let table = &target.table;
+        let table = &matched.target.table;
+        let key = &matched.key;
         Ok(match self.task.params.write_mode {
             Some(WriteWish::Insert) => WriteMode::Insert,
-            Some(WriteWish::Update) if !key.is_empty() && key.len() == columns => {
+            Some(WriteWish::Update) if !key.is_empty() && key.len() == matched.pairs.len() => {
                 return Err(Error::config(format!(
                     "write_mode \"update\" has nothing to change in {table}: every column that is \
                      copied is in its key"

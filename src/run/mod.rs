@@ -28,10 +28,12 @@ mod ends;
 mod feed;
 mod lanes;
 mod lease;
+mod outcome;
 mod part;
 mod pressure;
 mod rejects;
 mod resume;
+mod settle;
 mod window;
 
 pub use compared::Compared;
@@ -39,7 +41,9 @@ use compared::cut_alike;
 pub use ends::Ahead;
 use lanes::Done;
 use lease::LeaseKeeper;
+use outcome::poisonous;
 use pressure::Governor;
+use settle::{AllIn, Settled};
 
 /// How many times `worker.stall` the index of a large table may take.
 const KEY_PATIENCE: u32 = 16;
@@ -254,41 +258,6 @@ impl Runner {
         Ok(Finished { ending, result, next })
     }
 
-    fn ending(
-        &self,
-        claim: &Claim,
-        result: &Result<Option<Summary>>,
-        retry: &Retry,
-        foreground: bool,
-    ) -> Ending {
-        let error = match result {
-            Ok(Some(_)) => return Ending::Succeeded,
-            // Whoever stops a foreground run does not want it to go on elsewhere.
-            Ok(None) if foreground => return Ending::Cancelled,
-            Ok(None) => return Ending::Released { reason: "given back: the worker drains".into() },
-            Err(error) => error,
-        };
-        let (reason, remedy) = (error.to_string(), error.remedy().map(str::to_owned));
-        let worker = &self.settings.worker;
-        match error.kind() {
-            Kind::Cancelled if self.halt.is_cancelled() && !foreground => {
-                Ending::Released { reason }
-            }
-            Kind::Cancelled => Ending::Cancelled,
-            Kind::Transient if !foreground && claim.attempt < retry.max_attempts(worker) => {
-                let delay = retry.ladder(worker).delay(claim.attempt);
-                Ending::Retry { delay_ms: delay.as_millis() as i64, reason, remedy }
-            }
-            Kind::Transient if !foreground => Ending::Failed {
-                reason: format!("{reason} (after {} attempts)", claim.attempt),
-                remedy,
-                dead: true,
-            },
-            // Whoever runs a task in the foreground sees the failure: no dead letter for it.
-            _ => Ending::Failed { reason, remedy, dead: !foreground },
-        }
-    }
-
     /// Copies what is left of the run. `None` when it was drained before its end.
     async fn copy(
         &self,
@@ -323,33 +292,21 @@ impl Runner {
         let done = work.copy(stored).await?;
         drop(reporter);
         let Some(unnoted) = done else { return Ok(None) };
-        let mut notes = route.plan.notes.clone();
-        let mut compared = None;
-        let mut rejected = 0;
-        let finishing = async {
-            compared = self.settle_differences(&route, &task, &limits).await?;
-            route.reader.still_holds().await?;
-            let note = self.finish(&route, progress.rows(), held_rows).await?;
-            rejected = self.settle_rejects(claim, &task, progress.rows(), &unnoted).await?;
-            self.prove(&task, &route).await?;
-            if task.mode == Mode::Mirror && consistency == Consistency::Snapshot {
-                // Not before: until now, rows of an earlier attempt may have been there.
-                self.ledger.note_consistency(claim, consistency).await?;
-            }
-            Ok(note)
-        };
-        let finishing = finishing.await;
-        if finishing.is_err() {
+        let all_in =
+            AllIn { claim, task: &task, route: &route, limits: &limits, rows: progress.rows() };
+        let settled = self.settle(&all_in, (consistency, held_rows), &unnoted).await;
+        if settled.is_err() {
             self.ledger.complete_shards(claim, &unnoted).await?;
         }
-        for note in route.plan.read.rules.notes() {
+        let mut notes = route.plan.notes.clone();
+        let warnings = route.plan.read.rules.notes();
+        let warnings =
+            warnings.into_iter().chain(settled.as_ref().ok().and_then(|s| s.note.clone()));
+        for note in warnings {
             tracing::warn!(task = claim.task_id, run = %claim.run_id, "{note}");
             notes.push(note);
         }
-        if let Some(note) = finishing? {
-            tracing::warn!(task = claim.task_id, run = %claim.run_id, "{note}");
-            notes.push(note);
-        }
+        let Settled { compared, rejected, .. } = settled?;
         if rejected > 0 {
             tracing::warn!(task = claim.task_id, run = %claim.run_id, rejected, "rows were left out");
         }
@@ -364,16 +321,6 @@ impl Runner {
             unnoted,
             ..Summary::default()
         }))
-    }
-
-    /// What is left to do once every shard is in. Returns what the operator should know.
-    async fn finish(&self, route: &Route, rows: u64, held_rows: bool) -> Result<Option<String>> {
-        let stall = self.settings.worker.stall;
-        let counting = self.check_count(route, rows, held_rows);
-        let note = bounded(stall, "counting the target's rows", counting).await?;
-        let patience = if route.plan.write.adds_key { stall * KEY_PATIENCE } else { stall };
-        bounded(patience, "finishing the target", route.writer.finish(&route.plan.write)).await?;
-        Ok(note)
     }
 
     /// What a run's lanes need, for its owner and for its participants.
@@ -413,43 +360,6 @@ impl Runner {
             tail: lanes::Tail::default(),
         }
     }
-
-    /// Rows that share a key in the target overwrite each other in silence: where the source's
-    /// keys don't rule that out, fewer rows in the target than were copied give it away. Rows that
-    /// were there before can hide it: then a note says so.
-    async fn check_count(
-        &self,
-        route: &Route,
-        rows: u64,
-        held_rows: bool,
-    ) -> Result<Option<String>> {
-        if !route.plan.count_rows {
-            return Ok(None);
-        }
-        let write = &route.plan.write;
-        let held = route.writer.count(&write.schema.table).await?;
-        if held >= rows {
-            let note = format!(
-                "{} held rows before this run: counting can't rule out that some of the source's \
-                 rows share a key there. Compare both sides with `goshift verify`",
-                write.schema.table
-            );
-            return Ok(held_rows.then_some(note));
-        }
-        let key: Vec<_> = write
-            .key
-            .iter()
-            .map(|&k| write.schema.columns[write.columns[k].target].name.as_str())
-            .collect();
-        Err(Error::permanent(format!(
-            "{rows} rows were copied but {} holds {held}: some share the key ({}) in the target",
-            write.schema.table,
-            key.join(", ")
-        ))
-        .with_remedy(
-            "give the target a key and a collation that tell the source's rows apart, then rerun",
-        ))
-    }
 }
 
 /// Waits for a step beside the shards, but not for ever: the drivers do, for a server that vanished.
@@ -463,15 +373,6 @@ async fn bounded<T>(
             "is the target hanging, or a table locked? raise worker.stall if it is only slow",
         ))
     })
-}
-
-/// A run whose workers keep dying is taken out of circulation.
-fn poisonous(claim: &Claim) -> Error {
-    Error::permanent(format!(
-        "its worker died {} times in the middle of it: it is not tried again",
-        claim.rescues
-    ))
-    .with_remedy("look into the workers' logs and memory, then rerun it with --rerun")
 }
 
 /// How a run ended.

@@ -1,0 +1,96 @@
+//! Every shard is in: what is left to do before the run may be said to have succeeded.
+
+use super::lanes::Done;
+use super::{Compared, KEY_PATIENCE, Route, Runner, bounded};
+use crate::copy::Limits;
+use crate::error::{Error, Result};
+use crate::ledger::Claim;
+use crate::task::{Consistency, Mode, TaskMeta};
+
+/// A run whose shards are all in.
+pub(super) struct AllIn<'a> {
+    pub claim: &'a Claim,
+    pub task: &'a TaskMeta,
+    pub route: &'a Route,
+    pub limits: &'a Limits,
+    /// Rows over all attempts.
+    pub rows: u64,
+}
+
+/// What settling a run has found and done.
+pub(super) struct Settled {
+    /// Of a mode that compares both sides.
+    pub compared: Option<Compared>,
+    /// Rows that were left out.
+    pub rejected: u64,
+    /// What the operator should know.
+    pub note: Option<String>,
+}
+
+impl Runner {
+    pub(super) async fn settle(
+        &self,
+        all_in: &AllIn<'_>,
+        (consistency, held_rows): (Consistency, bool),
+        unnoted: &[Done],
+    ) -> Result<Settled> {
+        let AllIn { claim, task, route, limits, rows } = *all_in;
+        let compared = self.settle_differences(route, task, limits).await?;
+        route.reader.still_holds().await?;
+        let note = self.finish(route, rows, held_rows).await?;
+        let rejected = self.settle_rejects(claim, task, rows, unnoted).await?;
+        self.prove(task, route).await?;
+        if task.mode == Mode::Mirror && consistency == Consistency::Snapshot {
+            // Not before: until now, rows of an earlier attempt may have been there.
+            self.ledger.note_consistency(claim, consistency).await?;
+        }
+        Ok(Settled { compared, rejected, note })
+    }
+
+    /// Counts, and finishes the target. Returns what the operator should know.
+    async fn finish(&self, route: &Route, rows: u64, held_rows: bool) -> Result<Option<String>> {
+        let stall = self.settings.worker.stall;
+        let counting = self.check_count(route, rows, held_rows);
+        let note = bounded(stall, "counting the target's rows", counting).await?;
+        let patience = if route.plan.write.adds_key { stall * KEY_PATIENCE } else { stall };
+        bounded(patience, "finishing the target", route.writer.finish(&route.plan.write)).await?;
+        Ok(note)
+    }
+
+    /// Rows that share a key in the target overwrite each other in silence: where the source's
+    /// keys don't rule that out, fewer rows in the target than were copied give it away. Rows that
+    /// were there before can hide it: then a note says so.
+    async fn check_count(
+        &self,
+        route: &Route,
+        rows: u64,
+        held_rows: bool,
+    ) -> Result<Option<String>> {
+        if !route.plan.count_rows {
+            return Ok(None);
+        }
+        let write = &route.plan.write;
+        let held = route.writer.count(&write.schema.table).await?;
+        if held >= rows {
+            let note = format!(
+                "{} held rows before this run: counting can't rule out that some of the source's \
+                 rows share a key there. Compare both sides with `goshift verify`",
+                write.schema.table
+            );
+            return Ok(held_rows.then_some(note));
+        }
+        let key: Vec<_> = write
+            .key
+            .iter()
+            .map(|&k| write.schema.columns[write.columns[k].target].name.as_str())
+            .collect();
+        Err(Error::permanent(format!(
+            "{rows} rows were copied but {} holds {held}: some share the key ({}) in the target",
+            write.schema.table,
+            key.join(", ")
+        ))
+        .with_remedy(
+            "give the target a key and a collation that tell the source's rows apart, then rerun",
+        ))
+    }
+}
