@@ -20,6 +20,8 @@ pub const POINTS: &[&str] = &[
     "join.committed",
     "key.before",
     "key.added",
+    "step.before_commit",
+    "step.committed",
     "finish.before_commit",
     "finish.committed",
     "retry.before_publish",

@@ -17,6 +17,7 @@ mod drift;
 mod limits;
 mod mode;
 mod names;
+mod statements;
 mod values;
 mod write_mode;
 
@@ -28,6 +29,7 @@ pub use drift::Drift;
 pub use limits::Retry;
 pub use mode::Mode;
 pub use names::SourceAndTarget;
+pub use statements::Statements;
 pub use values::{Limit, LongText, Missing, Nul, Tinyint1, ValueParams, ZeroDates};
 pub use write_mode::WriteWish;
 
@@ -131,6 +133,10 @@ pub struct Params {
     pub cursor: CursorParams,
     /// As of which moments the source is read.
     pub consistency: Consistency,
+    /// Run at the target before the first row, once a run.
+    pub pre_sql: Statements,
+    /// Run at the target after the last row, once a run.
+    pub post_sql: Statements,
     /// What becomes of columns that only the source has.
     pub drift: Drift,
     /// What becomes of values that the target can't hold.
@@ -160,6 +166,8 @@ impl KnownKeys for Params {
         "verify",
         "cursor",
         "consistency",
+        "pre_sql",
+        "post_sql",
         "drift",
         "values",
     ];
@@ -230,6 +238,7 @@ impl TaskRow {
     }
 
     fn check(&self, overrides: &Map<String, Value>, mode: Option<&str>) -> Result<TaskMeta> {
+        refuse_statements(overrides)?;
         let mut map = Params::parse_object(&self.params)?;
         map.extend(overrides.iter().map(|(key, value)| (key.clone(), value.clone())));
         let params = Params::read(map)?;
@@ -266,6 +275,26 @@ impl TaskRow {
             crate::plugin::find(&end.db_type).map_err(|e| e.context(format!("{side}_db_type")))?;
         }
         Ok(TaskMeta { id: self.id, from: self.from.clone(), to: self.to.clone(), params, mode })
+    }
+}
+
+/// The params that hold statements.
+const STATEMENTS: [&str; 2] = ["pre_sql", "post_sql"];
+
+/// Params of a run that does a part of its task's work again: the task's statements are not for it.
+pub fn without_statements() -> Map<String, Value> {
+    STATEMENTS.map(|key| (key.to_owned(), Value::Array(Vec::new()))).into_iter().collect()
+}
+
+/// Whoever may submit a run is not meant to run statements of their own; they may leave them out.
+fn refuse_statements(overrides: &Map<String, Value>) -> Result<()> {
+    let is_given = |key: &&str| {
+        overrides.get(*key).is_some_and(|value| value.as_array().is_none_or(|all| !all.is_empty()))
+    };
+    match STATEMENTS.iter().find(|key| is_given(key)) {
+        Some(key) => Err(Error::config(format!("{key} can't be given with a run"))
+            .with_remedy("write it into the task's own params")),
+        None => Ok(()),
     }
 }
 
@@ -314,6 +343,18 @@ mod tests {
     }
 
     #[test]
+    fn statements_come_from_the_task_alone() {
+        let own = params(r#"{"pre_sql": " ANALYZE t; ", "post_sql": ["a", "b"]}"#).unwrap();
+        assert_eq!(own.pre_sql.list(), ["ANALYZE t"]);
+        assert_eq!(own.post_sql.list(), ["a", "b"]);
+        let overrides = Params::parse_object(r#"{"post_sql": "DROP TABLE t"}"#).unwrap();
+        let error = row("").checked(&overrides, None).unwrap_err();
+        assert!(error.to_string().contains("post_sql can't be given with a run"), "{error}");
+        let task = row(r#"{"pre_sql": "a"}"#).checked(&without_statements(), None).unwrap();
+        assert!(task.params.pre_sql.list().is_empty());
+    }
+
+    #[test]
     fn malformed_params_name_the_task_and_the_key() {
         for (text, part) in [
             ("{\"worker_num\":", "not valid JSON"),
@@ -335,6 +376,8 @@ mod tests {
             ("{\"values\": {\"zero_date\": \"null\"}}", "zero_date"),
             ("{\"values\": {\"nul\": \"keep\"}}", "keep"),
             ("{\"cursor\": {\"overlap\": \"soon\"}}", "overlap"),
+            ("{\"pre_sql\": [\"ANALYZE t\", \" ; \"]}", "empty"),
+            ("{\"post_sql\": 3}", "list of statements"),
         ] {
             let error = params(text).unwrap_err();
             assert!(

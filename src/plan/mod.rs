@@ -31,6 +31,8 @@ pub mod split;
 mod tables;
 mod wish;
 
+pub use tables::check_source;
+
 /// `write_batch` of a task that names none: the seed's own figure.
 const DEFAULT_WRITE_BATCH: usize = 500;
 

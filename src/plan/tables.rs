@@ -4,23 +4,16 @@ use std::sync::Arc;
 
 use super::{Planner, columns, wish};
 use crate::error::{Error, Result};
-use crate::plugin::NewTable;
+use crate::plugin::{NewTable, Reader};
 use crate::schema::{Column, LogicalType, Schema, TableRef};
-use crate::task::Tinyint1;
+use crate::task::{TaskMeta, Tinyint1};
 
 /// Rows from which on a target's key is worth a step of its own.
 const LATE_KEY_ROWS: u64 = 20_000;
 
 impl Planner<'_> {
     pub(super) async fn source(&self) -> Result<Arc<Schema>> {
-        let name = &self.task.from.table;
-        for table in spellings(name) {
-            if let Some(schema) = self.reader.describe(&table).await? {
-                return Ok(schema);
-            }
-        }
-        Err(Error::permanent(format!("there is no source table {name} in {}", self.task.from.db))
-            .with_remedy("correct from_table, or check that the user may see it"))
+        source(self.reader, self.task).await
     }
 
     pub(super) async fn found_target(&self) -> Result<Option<Arc<Schema>>> {
@@ -96,4 +89,23 @@ fn spellings(name: &str) -> Vec<TableRef> {
     let whole = TableRef { schema: None, name: name.to_owned() };
     let parsed = TableRef::parse(name);
     if parsed == whole { vec![whole] } else { vec![parsed, whole] }
+}
+
+/// Whether there is something to copy: the source table, with the columns that the task names.
+///
+/// # Errors
+/// Kind `Permanent` or `Config`, naming the table and the column.
+pub async fn check_source(reader: &dyn Reader, task: &TaskMeta) -> Result<()> {
+    columns::chosen(source(reader, task).await?.as_ref(), task).map(|_| ())
+}
+
+async fn source(reader: &dyn Reader, task: &TaskMeta) -> Result<Arc<Schema>> {
+    let name = &task.from.table;
+    for table in spellings(name) {
+        if let Some(schema) = reader.describe(&table).await? {
+            return Ok(schema);
+        }
+    }
+    Err(Error::permanent(format!("there is no source table {name} in {}", task.from.db))
+        .with_remedy("correct from_table, or check that the user may see it"))
 }

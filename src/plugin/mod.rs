@@ -19,6 +19,7 @@ use crate::plugin::digest::{
     Buckets, Digest, DigestPlan, HashFunction, HashedRow, Ordering, Print,
 };
 use crate::plugin::path::ChosenPath;
+use crate::plugin::step::Step;
 use crate::plugin::window::{Newest, Window};
 use crate::schema::{Column, LogicalType, Schema, TableRef};
 
@@ -29,6 +30,7 @@ pub mod postgres;
 mod reuse;
 mod row_keys;
 pub mod sqlite;
+pub mod step;
 pub mod window;
 
 /// Every engine, with the names that a task row may use for it.
@@ -495,6 +497,10 @@ pub trait Writer: Send + Sync {
     /// returns once it is rolled back or in. Called before shards of a lost worker are written
     /// again; each shard's own transaction makes sure of the same for its own number.
     async fn expel(&self, shards: &[(Uuid, u64)]) -> Result<()>;
+
+    /// Runs a step's statements, unless an earlier attempt of the run has, in a transaction that
+    /// remembers it. Ends a session of another worker that is at it. Returns whether they ran now.
+    async fn run_once(&self, step: &Step) -> Result<bool>;
 
     /// Whether the connection has a bound that [`Writer::pressure`] looks at.
     fn has_bounds(&self) -> bool {

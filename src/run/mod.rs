@@ -34,6 +34,7 @@ mod pressure;
 mod rejects;
 mod resume;
 mod settle;
+mod steps;
 mod window;
 
 pub use compared::Compared;
@@ -275,6 +276,7 @@ impl Runner {
         let overrides = Params::parse_object(&claim.params)?;
         let task = task.checked(&overrides, Some(&claim.mode))?;
         retry.get_or_init(|| task.params.retry.clone());
+        self.begin(claim, &task, &keeper.fence).await?;
         let (route, mut stored, held_rows) = self.prepared(claim, &task).await?;
         self.only_rejected(&task, &route, &mut stored).await?;
         let salvage = self.salvage(claim, &task, &route).await?;

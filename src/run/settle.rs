@@ -5,6 +5,7 @@ use super::{Compared, KEY_PATIENCE, Route, Runner, bounded};
 use crate::copy::Limits;
 use crate::error::{Error, Result};
 use crate::ledger::Claim;
+use crate::plugin::step::StepName;
 use crate::task::{Consistency, Mode, TaskMeta};
 
 /// A run whose shards are all in.
@@ -44,6 +45,9 @@ impl Runner {
             // Not before: until now, rows of an earlier attempt may have been there.
             self.ledger.note_consistency(claim, consistency).await?;
         }
+        // Last: what it does to the target is its own.
+        let step = (StepName::PostSql, &limits.fence);
+        self.step(claim, task, route.writer.as_ref(), step).await?;
         Ok(Settled { compared, rejected, note })
     }
 

@@ -14,4 +14,5 @@ mod late_key;
 mod rejected;
 mod scene;
 mod sharing;
+mod steps;
 mod windows;

@@ -21,6 +21,7 @@ mod operations;
 mod pairs;
 mod purge;
 mod rejected;
+mod statements;
 mod support;
 mod write_modes;
 

@@ -155,6 +155,11 @@ pub(super) async fn plan(call: &Call, task_id: i64) -> Result<ExitCode> {
     for (heading, text) in limits::lines(&call.settings, &task)? {
         show::line(&format!("{heading:<8}{text}"))?;
     }
+    for (when, statements) in [("before", &task.params.pre_sql), ("after", &task.params.post_sql)] {
+        for statement in statements.list() {
+            show::line(&format!("{when:<8}{statement}"))?;
+        }
+    }
     for note in &route.plan.notes {
         show::line(&format!("note    {note}"))?;
     }

@@ -7,6 +7,7 @@ use super::{Call, foreground};
 use crate::cli::find;
 use crate::cli::show::{self, Table, people};
 use crate::error::{Error, Result};
+use crate::task;
 
 /// What `goshift rejected` lists without another word.
 const LISTED: i64 = 1000;
@@ -76,6 +77,7 @@ async fn replay(call: &Call, text: &str) -> Result<ExitCode> {
         .with_remedy("list what there is with `goshift rejected list --all`"));
     }
     let mut call = call.clone();
+    call.overrides.extend(task::without_statements());
     call.overrides.insert("replay".to_owned(), run.run_id.to_string().into());
     call.mode = Some("init".to_owned());
     Box::pin(foreground::sync(&call, run.task_id)).await

@@ -11,7 +11,7 @@ use crate::cli::show::{self, people};
 use crate::compare::whole::{Difference, DifferenceKind, Outcome};
 use crate::error::{Error, Result};
 use crate::progress::{Display, Progress, Reporter};
-use crate::task::Mode;
+use crate::task::{self, Mode};
 
 /// Compares both sides, and repairs the target if asked to.
 pub(super) async fn verify(call: &Call, task_id: i64, wanted: &Verify) -> Result<ExitCode> {
@@ -20,12 +20,11 @@ pub(super) async fn verify(call: &Call, task_id: i64, wanted: &Verify) -> Result
     if !wanted.repair || outcome.equal() {
         return Ok(ExitCode::from(u8::from(!outcome.equal())));
     }
-    let repairing = Call {
-        mode: Some(Mode::Diff.name().to_owned()),
-        // The proof comes from here.
-        overrides: [("verify".to_owned(), false.into())].into_iter().collect(),
-        ..call.clone()
-    };
+    // The proof comes from here.
+    let mut overrides = task::without_statements();
+    overrides.insert("verify".to_owned(), false.into());
+    let mode = Some(Mode::Diff.name().to_owned());
+    let repairing = Call { mode, overrides, ..call.clone() };
     Box::pin(foreground::sync(&repairing, task_id)).await?;
     let outcome = Box::pin(compare(call, task_id, wanted.limit)).await?;
     say(call, task_id, &outcome, true)?;

@@ -35,6 +35,7 @@ mod snapshot;
 mod sql;
 mod stage;
 mod statement;
+mod step;
 mod storage;
 mod types;
 mod window;

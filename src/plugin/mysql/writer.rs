@@ -15,7 +15,8 @@ use super::loader::{self, LoadSession};
 use super::purge::PurgeHold;
 use super::statement::{STATEMENT_BYTES, Statement};
 use super::{
-    create, culprit, describe, failure, hazards, inside, load, lock, pressure, sql, stage, storage,
+    create, culprit, describe, failure, hazards, inside, load, lock, pressure, sql, stage, step,
+    storage,
 };
 use crate::batch::{Batch, BatchReceiver, Payload, WireFormat};
 use crate::config::connection::ConnectionConfig;
@@ -24,6 +25,7 @@ use crate::fence::Fence;
 use crate::plugin::path::{ChosenPath, WritePath};
 use crate::plugin::reuse::Connections;
 use crate::plugin::row_keys::RowKeys;
+use crate::plugin::step::Step;
 use crate::plugin::{
     Bound, ByKey, ColumnPair, Hazard, Inside, NewTable, Receipt, WriteMode, WritePlan, Writer,
 };
@@ -295,6 +297,10 @@ impl Writer for MysqlWriter {
         lock::end_holders(&self.db, &mut lease, &names).await?;
         lease.keep();
         Ok(())
+    }
+
+    async fn run_once(&self, step: &Step) -> Result<bool> {
+        step::run(&self.db, step).await
     }
 
     fn has_bounds(&self) -> bool {

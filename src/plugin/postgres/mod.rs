@@ -32,6 +32,7 @@ mod pressure;
 mod reader;
 mod snapshot;
 mod sql;
+mod step;
 mod tuples;
 mod types;
 mod window;

@@ -8,11 +8,12 @@ use uuid::Uuid;
 use super::connect::{Db, Lane};
 use super::describe::get;
 use super::load::{begin, marker_table, write_shard};
-use super::{create, hazards, key, lock, pressure, sql};
+use super::{create, hazards, key, lock, pressure, sql, step};
 use crate::batch::{BatchReceiver, WireFormat};
 use crate::error::{Context, Error, Result};
 use crate::fence::Fence;
 use crate::plugin::path::{ChosenPath, WritePath};
+use crate::plugin::step::Step;
 use crate::plugin::{
     Bound, ByKey, ColumnPair, Hazard, NewTable, Receipt, WriteMode, WritePlan, Writer,
 };
@@ -159,6 +160,10 @@ impl Writer for PgWriter {
         lane.execute("COMMIT".to_owned()).await?;
         lane.release();
         Ok(deleted)
+    }
+
+    async fn run_once(&self, step: &Step) -> Result<bool> {
+        step::run(&self.db, step).await
     }
 
     fn has_bounds(&self) -> bool {

@@ -25,6 +25,7 @@ mod scan;
 mod shard;
 mod snapshot;
 mod sql;
+mod step;
 mod temporal;
 #[cfg(test)]
 mod tests;

@@ -13,12 +13,13 @@ use super::bind;
 use super::connect::{File, Session, blocking, on_thread};
 use super::describe::describe;
 use super::shard::{Shard, count, rows};
-use super::{hazards, range, reader, shard, sql};
+use super::{hazards, range, reader, shard, sql, step};
 use crate::batch::{BatchReceiver, WireFormat};
 use crate::config::connection::ConnectionConfig;
 use crate::error::Result;
 use crate::fence::Fence;
 use crate::plugin::path::{ChosenPath, WritePath};
+use crate::plugin::step::Step;
 use crate::plugin::{Bound, ColumnPair, Hazard, NewTable, Receipt, WriteMode, WritePlan, Writer};
 use crate::schema::{Schema, TableRef};
 
@@ -210,6 +211,11 @@ impl Writer for SqliteWriter {
     /// for its end, and what they write comes after it.
     async fn expel(&self, _shards: &[(Uuid, u64)]) -> Result<()> {
         Ok(())
+    }
+
+    async fn run_once(&self, step: &Step) -> Result<bool> {
+        let step = step.clone();
+        self.take_turn(move |session| step::run(session, &step)).await
     }
 
     async fn finish(&self, plan: &WritePlan) -> Result<()> {
