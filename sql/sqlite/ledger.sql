@@ -47,6 +47,9 @@ CREATE TABLE IF NOT EXISTS goshift_run (
   shards_done bigint NOT NULL DEFAULT 0,
   rows_done bigint NOT NULL DEFAULT 0,
   bytes_done bigint NOT NULL DEFAULT 0,
+  -- what all attempts have written to the target, and deleted there
+  rows_written bigint NOT NULL DEFAULT 0,
+  rows_deleted bigint NOT NULL DEFAULT 0,
   rows_estimated bigint,
   reason text,
   remedy text

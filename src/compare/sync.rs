@@ -96,7 +96,7 @@ impl Sync {
         if tally.extra > 0 {
             all.extra_in.push((number, range.clone()));
         }
-        Ok(receipt)
+        Ok(Receipt { written: tally.written, ..receipt })
     }
 
     async fn portions(

@@ -38,6 +38,10 @@ pub struct RunRow {
     pub rows_estimated: Option<i64>,
     /// Bytes that went through.
     pub bytes_done: i64,
+    /// Rows written to the target, by all attempts.
+    pub rows_written: i64,
+    /// Rows deleted there.
+    pub rows_deleted: i64,
     /// Shards that are in.
     pub shards_done: i64,
     /// Shards cut so far.
@@ -113,8 +117,8 @@ impl ActiveRun {
 const RUN_COLUMNS: &str = "run_id, task_id, mode, state, attempt, worker, rows_done, shards_done, \
      shards_total, {text:submitted_at} AS submitted, {text:started_at} AS started, \
      {text:finished_at} AS finished, {text:due_at} AS due, rerun_of, rerun_by, params, reason, \
-     remedy, priority, submitted_by, rows_estimated, bytes_done, split_done, consistency, waits_for, \
-     dead_letter, {ms_until:submitted_at} AS submitted_ms, {ms_until:started_at} AS started_ms, \
+     remedy, priority, submitted_by, rows_estimated, bytes_done, rows_written, rows_deleted, split_done, consistency, \
+     waits_for, dead_letter, {ms_until:submitted_at} AS submitted_ms, {ms_until:started_at} AS started_ms, \
      {ms_until:finished_at} AS finished_ms, {ms_until:due_at} AS due_ms, \
      (SELECT {bigint:COUNT(*)} FROM goshift_participant \
       WHERE goshift_participant.run_id = goshift_run.run_id \
@@ -294,6 +298,8 @@ fn read_run(row: &AnyRow) -> Result<RunRow, sqlx::Error> {
         submitted_by: get(row, "submitted_by")?,
         rows_estimated: get(row, "rows_estimated")?,
         bytes_done: get(row, "bytes_done")?,
+        rows_written: get(row, "rows_written")?,
+        rows_deleted: get(row, "rows_deleted")?,
         split_done: get::<i64>(row, "split_done")? != 0,
         consistency: get(row, "consistency")?,
         due_at: get(row, "due")?,

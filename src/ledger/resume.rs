@@ -116,6 +116,40 @@ impl Ledger {
         if noted.rows_affected() == 0 { Err(lease_lost(claim)) } else { Ok(()) }
     }
 
+    /// Adds rows that the run has deleted in the target.
+    ///
+    /// # Errors
+    /// Kind `LeaseLost` when the run is no longer ours.
+    pub async fn note_deleted(&self, claim: &Claim, rows: u64) -> Result<()> {
+        let noting = self
+            .query(
+                "UPDATE goshift_run SET rows_deleted = rows_deleted + ? \
+                 WHERE run_id = ? AND epoch = ? AND state = 'running'",
+            )
+            .bind(rows as i64)
+            .bind(claim.run_id.to_string())
+            .bind(claim.epoch)
+            .execute(&self.pool);
+        let noted = self.answer("noting deleted rows", noting).await?;
+        if noted.rows_affected() == 0 { Err(lease_lost(claim)) } else { Ok(()) }
+    }
+
+    /// Rows that all attempts and participants of a run have written, and deleted, as far as the ledger
+    /// has heard.
+    ///
+    /// # Errors
+    /// What the task database says.
+    pub async fn written_and_deleted(&self, run_id: Uuid) -> Result<(u64, u64)> {
+        let asking = self
+            .query("SELECT rows_written, rows_deleted FROM goshift_run WHERE run_id = ?")
+            .bind(run_id.to_string())
+            .fetch_one(&self.pool);
+        let row = self.answer("asking what a run has written", asking).await?;
+        let count = |name| get::<i64>(&row, name).map(|rows| rows.max(0) as u64);
+        let failed = |error| self.failure("asking what a run has written", error);
+        Ok((count("rows_written").map_err(failed)?, count("rows_deleted").map_err(failed)?))
+    }
+
     /// What is known of a run's shards, once what nobody holds any more is free.
     ///
     /// # Errors

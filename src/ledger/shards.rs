@@ -230,11 +230,12 @@ impl Ledger {
     ) -> Result<(), Attempt> {
         let rows: u64 = done.iter().map(|(_, receipt)| receipt.rows).sum();
         let bytes: u64 = done.iter().map(|(_, receipt)| receipt.bytes).sum();
+        let written: u64 = done.iter().map(|(_, receipt)| receipt.written).sum();
         // Only an owner's own epoch counts; a participant outlives owners.
         let owner = if claim.role == Role::Owner { " AND epoch = ?" } else { "" };
         let add = format!(
             "UPDATE goshift_run SET shards_done = shards_done + ?, rows_done = rows_done + ?, \
-             bytes_done = bytes_done + ?, rescues = 0 \
+             bytes_done = bytes_done + ?, rows_written = rows_written + ?, rescues = 0 \
              WHERE run_id = ? AND state = 'running'{owner}"
         );
         let mut add = self
@@ -242,6 +243,7 @@ impl Ledger {
             .bind(done.len() as i64)
             .bind(rows as i64)
             .bind(bytes as i64)
+            .bind(written as i64)
             .bind(claim.run_id.to_string());
         if claim.role == Role::Owner {
             add = add.bind(claim.epoch);

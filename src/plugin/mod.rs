@@ -248,6 +248,8 @@ pub struct Receipt {
     pub rows: u64,
     /// Bytes received.
     pub bytes: u64,
+    /// Rows written to the target, of a run that may leave some as they are; filled in with the shard.
+    pub written: u64,
     /// The marker said that an earlier attempt had committed this shard: nothing was written.
     pub already_done: bool,
     /// Rows that were left out because the target refuses them.

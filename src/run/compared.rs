@@ -4,11 +4,12 @@ use std::sync::Arc;
 
 use futures::FutureExt;
 
+use super::lanes::Done;
+use super::settle::AllIn;
 use super::{Route, Runner, Stage};
 use crate::compare::whole::Outcome;
 use crate::compare::{Comparing, Comparison, tells_rows_apart};
 use crate::config::Side;
-use crate::copy::Limits;
 use crate::error::{Error, Result};
 use crate::plan::Plan;
 use crate::plugin::{self, ReadPlan, Reader};
@@ -19,14 +20,14 @@ use crate::task::{Mode, TaskMeta};
 /// Rows that are named when the proof after a run fails.
 const SHOWN: usize = 3;
 
-/// What a comparing mode has done, in this process.
+/// What a comparing mode has done, in all attempts and at all workers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Compared {
     /// Rows that were missing or different.
     pub written: u64,
     /// Rows that only the target had.
     pub deleted: u64,
-    /// Rows that only the target has, and that mode diff leaves there.
+    /// Rows that only the target has, and that mode diff leaves there, as far as this worker has seen.
     pub kept: u64,
 }
 
@@ -121,10 +122,10 @@ impl Runner {
     /// operator.
     pub(super) async fn settle_differences(
         &self,
-        route: &Route,
-        task: &TaskMeta,
-        limits: &Limits,
+        all_in: &AllIn<'_>,
+        unnoted: &[Done],
     ) -> Result<Option<Compared>> {
+        let AllIn { claim, task, route, limits, .. } = *all_in;
         let Some(sync) = &route.sync else { return Ok(None) };
         let deleted = match task.mode {
             Mode::Mirror => {
@@ -133,9 +134,13 @@ impl Runner {
             }
             Mode::Init | Mode::Diff | Mode::Cursor => 0,
         };
-        let tally = sync.tally();
-        let kept = if task.mode == Mode::Mirror { 0 } else { tally.extra };
-        Ok(Some(Compared { written: tally.written, deleted, kept }))
+        if deleted > 0 {
+            self.ledger.note_deleted(claim, deleted).await?;
+        }
+        let (written, deleted) = self.ledger.written_and_deleted(claim.run_id).await?;
+        let unnoted: u64 = unnoted.iter().map(|(_, receipt)| receipt.written).sum();
+        let kept = if task.mode == Mode::Mirror { 0 } else { sync.tally().extra };
+        Ok(Some(Compared { written: written + unnoted, deleted, kept }))
     }
 }
 

@@ -240,7 +240,10 @@ async fn shard(
 ) -> Result<Receipt> {
     match &route.sync {
         Some(sync) => sync.shard(route.way(), shard, limits, stay).await,
-        None => copy::shard(route.way(), shard, limits, stay).await,
+        None => {
+            let receipt = copy::shard(route.way(), shard, limits, stay).await?;
+            Ok(Receipt { written: receipt.rows, ..receipt })
+        }
     }
 }
 

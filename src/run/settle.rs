@@ -36,7 +36,7 @@ impl Runner {
         unnoted: &[Done],
     ) -> Result<Settled> {
         let AllIn { claim, task, route, limits, rows } = *all_in;
-        let compared = self.settle_differences(route, task, limits).await?;
+        let compared = self.settle_differences(all_in, unnoted).await?;
         route.reader.still_holds().await?;
         let note = self.finish(route, rows, held_rows).await?;
         let rejected = self.settle_rejects(claim, task, rows, unnoted).await?;

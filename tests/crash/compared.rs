@@ -46,6 +46,8 @@ async fn a_diff_whose_worker_dies_is_ended_by_another() {
         let run = scene.worker_dies_at("shard.before_commit").await;
         ends_alike(&scene, &run).await;
         assert_eq!(extra(&scene).await, "20", "{engine}: nothing is deleted unasked");
+        let written = format!("SELECT rows_written FROM goshift_run WHERE run_id = '{run}'");
+        assert_eq!(scene.site.ask_one(&written).await, "110", "{engine}: over both attempts");
         scene.site.remove().await;
     })
     .await;

@@ -122,6 +122,17 @@ async fn finds_what_differs(case: &Case, from: &str, to: &str) {
 
     let mirror = event(&site.goshift(&["-id", "5", "--mode", "mirror", "--json"]));
     assert_eq!((&mirror["written"], &mirror["deleted"]), (&0.into(), &3.into()), "{mirror}");
+    let kept = "SELECT rows_written, rows_deleted FROM goshift_run ORDER BY run_id";
+    assert_eq!(
+        site.ask(kept).await,
+        [
+            [ROWS.to_string(), "0".into()],
+            ["0", "0"].map(String::from),
+            ["41", "0"].map(String::from),
+            ["0", "3"].map(String::from)
+        ],
+        "{from} → {to}: what a run did is not forgotten with its process"
+    );
     site.assert_equal(5);
     site.remove().await;
 }

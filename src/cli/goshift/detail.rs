@@ -106,6 +106,13 @@ fn figures(run: &RunRow, pace: &Pace) -> String {
         }
         None => format!("{} rows", people::count(run.rows_done)),
     }];
+    // Of a run that copies all rows it is no news.
+    if run.rows_written != run.rows_done {
+        parts.push(format!("{} written", people::count(run.rows_written)));
+    }
+    if run.rows_deleted > 0 {
+        parts.push(format!("{} deleted", people::count(run.rows_deleted)));
+    }
     if run.bytes_done > 0 {
         parts.push(people::size(run.bytes_done));
     }
