@@ -1,6 +1,11 @@
 //! A channel under a limit.
 
+use bytes::Bytes;
+
 use super::*;
+use crate::error::Kind;
+use crate::fence::{Fence, Pulse};
+use crate::throttle::Throttle;
 
 #[tokio::test(start_paused = true)]
 async fn under_a_limit_payloads_are_cut_and_nothing_is_lost() {

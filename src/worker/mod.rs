@@ -9,9 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
-use tokio::task::JoinHandle;
 use tokio_util::task::TaskTracker;
-use uuid::Uuid;
 
 use crate::config::Settings;
 use crate::error::{Error, Result};
@@ -28,20 +26,20 @@ use crate::submit::{self, Submitter};
 mod backlog;
 mod deliveries;
 mod desk;
+mod life;
 mod runs;
+mod sweep;
 
+pub use life::process_name;
 pub use runs::run_limits;
 
-use backlog::{AHEAD, Backlog};
+use backlog::Backlog;
 use desk::Desk;
+use life::identity;
 
 /// With the embedded queue the ledger is asked this often at least: it is the only way to hear of
 /// work.
 const EMBEDDED_POLL: Duration = Duration::from_millis(200);
-/// How many times longer a submitted run may be overdue while the broker still has messages
-/// waiting: its own is probably among them.
-const BACKLOG_PATIENCE: u32 = 12;
-
 /// How to start a worker.
 #[derive(Debug, Clone)]
 pub struct Options {
@@ -146,35 +144,6 @@ async fn open_ledger(
     }
 }
 
-fn identity(options: &Options) -> WorkerRow {
-    let host = std::fs::read_to_string("/proc/sys/kernel/hostname")
-        .map(|name| name.trim().to_owned())
-        .ok()
-        .or_else(|| std::env::var("HOSTNAME").ok())
-        .unwrap_or_else(|| "localhost".to_owned());
-    let pid = std::process::id();
-    let name = options.name.clone().unwrap_or_else(|| format!("{host}-{pid}"));
-    WorkerRow {
-        worker: process_name(&name),
-        host,
-        pid: i64::from(pid),
-        version: env!("CARGO_PKG_VERSION").to_owned(),
-        state: "working".to_owned(),
-        concurrency: options.concurrency as i64,
-        running: 0,
-        started_at: String::new(),
-        heartbeat_at: String::new(),
-    }
-}
-
-/// A name that no other process has: the given one may be used again after a restart, and the
-/// ledger must tell the processes apart.
-pub fn process_name(name: &str) -> String {
-    let unique = Uuid::now_v7().simple().to_string();
-    // The end of a version 7 UUID is random.
-    format!("{name}@{}", &unique[24..])
-}
-
 /// What a free slot is used for next.
 enum Next {
     Message(Delivery),
@@ -247,67 +216,6 @@ impl Worker {
         }
     }
 
-    /// Claims what is stale in the ledger. Returns whether nothing at all is left to do.
-    async fn sweep(&mut self) -> Result<bool> {
-        if self.backlog.is_fresh() {
-            self.claim_backlog().await;
-            return Ok(false);
-        }
-        let messages = match &self.consumer {
-            Some(consumer) => consumer.waiting().await,
-            None => Some(0),
-        };
-        let stale_after = self.settings.worker.stale_after;
-        let overdue = match (&self.consumer, messages) {
-            (None, _) => Duration::ZERO,
-            // Without the broker the ledger is all there is.
-            (Some(_), None | Some(0)) => stale_after,
-            (Some(_), Some(_)) => stale_after * BACKLOG_PATIENCE,
-        };
-        let wanted = self.slots.available_permits() + AHEAD;
-        let due = self.desk.ledger.due(overdue, wanted, &self.desk.limits).await?;
-        self.backlog.fill(due, wanted, self.poll());
-        self.claim_backlog().await;
-        self.join_runs().await?;
-        let idle = self.slots.available_permits() == self.options.concurrency;
-        Ok(idle
-            && messages == Some(0)
-            && self.desk.ledger.waiting(self.settings.worker.lease).await? == 0)
-    }
-
-    /// Claims runs for the free slots.
-    async fn claim_backlog(&mut self) {
-        while !self.backlog.is_empty() {
-            let Ok(slot) = Arc::clone(&self.slots).try_acquire_owned() else { return };
-            let Some((due, won)) = self.backlog.pop() else { return };
-            self.pause_if_full().await;
-            self.desk.start_due(due, slot, won);
-        }
-    }
-
-    /// Slots that are still free help with large runs of other workers.
-    async fn join_runs(&mut self) -> Result<()> {
-        let free = self.slots.available_permits();
-        if free == 0 {
-            return Ok(());
-        }
-        for run in self.desk.ledger.with_room(&self.row.worker, free).await? {
-            let Ok(slot) = Arc::clone(&self.slots).try_acquire_owned() else { break };
-            if let Some(part) = self.desk.participate(run.run_id).await? {
-                self.pause_if_full().await;
-                self.desk.start_part(part, slot);
-            }
-        }
-        Ok(())
-    }
-
-    /// With the last slot taken, messages are for other workers.
-    async fn pause_if_full(&mut self) {
-        if self.slots.available_permits() == 0 {
-            pause(&mut self.consumer).await;
-        }
-    }
-
     /// What is paused is not waited for; whoever drains must know of it.
     async fn tell_of_pauses(&self) -> Result<()> {
         let held_back = self.desk.ledger.held_back().await?;
@@ -337,64 +245,6 @@ impl Worker {
                 return;
             }
         }
-    }
-
-    /// Keeps the worker's own row fresh.
-    fn start_heart(&self) -> JoinHandle<()> {
-        let (ledger, mut row) = (self.desk.ledger.clone(), self.row.clone());
-        let (slots, drain) = (Arc::clone(&self.slots), self.shutdown.drain.clone());
-        let pause = self.settings.worker.lease / 3;
-        tokio::spawn(async move {
-            loop {
-                row.running = row.concurrency - slots.available_permits() as i64;
-                if drain.is_cancelled() {
-                    row.state = "draining".to_owned();
-                }
-                if let Err(error) = ledger.note_worker(&row).await {
-                    tracing::debug!(%error, "can't note the worker's heartbeat");
-                }
-                tokio::time::sleep(pause).await;
-            }
-        })
-    }
-
-    /// Publishes dead letters that were not confirmed when their runs failed.
-    fn start_undertaker(&self) -> JoinHandle<()> {
-        let (ledger, submitter) = (self.desk.ledger.clone(), self.desk.submitter.clone());
-        let pause = self.settings.worker.poll;
-        tokio::spawn(async move {
-            loop {
-                if let Err(error) = runs::publish_dead_runs(&ledger, &submitter).await {
-                    tracing::debug!(%error, "dead letters are published later");
-                }
-                tokio::time::sleep(pause).await;
-            }
-        })
-    }
-
-    /// Gives runs a grace period to end, then stops them; nothing that has committed is lost.
-    async fn stop(mut self, helpers: [JoinHandle<()>; 2]) {
-        pause(&mut self.consumer).await;
-        self.desk.runs.close();
-        let grace = self.settings.worker.grace;
-        tokio::select! {
-            () = self.desk.runs.wait() => {}
-            () = tokio::time::sleep(grace) => {
-                tracing::warn!("{} run(s) did not end within {grace:?}: stopping them", self.desk.runs.len());
-                self.shutdown.halt.cancel();
-            }
-            () = self.shutdown.halt.cancelled() => {}
-        }
-        if tokio::time::timeout(Duration::from_secs(10), self.desk.runs.wait()).await.is_err() {
-            tracing::warn!(
-                "a run could not be given back: another worker takes it when its lease ends"
-            );
-        }
-        helpers.iter().for_each(JoinHandle::abort);
-        if let Err(error) = self.desk.ledger.forget_worker(&self.row.worker).await {
-            tracing::debug!(%error, "can't remove the worker's row");
-        }
-        tracing::info!(worker = self.row.worker, "stopped");
     }
 }
 
