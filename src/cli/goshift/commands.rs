@@ -147,7 +147,9 @@ pub(super) async fn plan(call: &Call, task_id: i64) -> Result<ExitCode> {
     }
     show::line(&format!("write   {how}"))?;
     let by = match write.path.now() {
-        WritePath::Statements => format!(", {} rows each", write.statement_rows),
+        WritePath::Statements | WritePath::StagedStatements => {
+            format!(", {} rows each", write.statement_rows)
+        }
         _ => String::new(),
     };
     show::line(&format!("path    {}{by}", write.path))?;

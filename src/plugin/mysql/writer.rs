@@ -174,10 +174,10 @@ impl Writer for MysqlWriter {
             .with_remedy("use write_mode \"upsert\", or ALTER TABLE … ENGINE = InnoDB"));
         }
         if plan.by_key == ByKey::Update {
-            return Ok(ChosenPath::only(WritePath::Staged));
+            return Ok(ChosenPath::only(WritePath::StagedStatements));
         }
         let slow = match plan.by_key.needs_stage() {
-            true => WritePath::Staged,
+            true => WritePath::StagedStatements,
             false => WritePath::Statements,
         };
         let is_free = plan.mode == WriteMode::Insert || is_free || self.is_empty(table).await?;
