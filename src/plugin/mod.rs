@@ -416,6 +416,11 @@ pub trait Writer: Send + Sync {
     /// native type where `same_engine`. Harmless if another process was faster.
     async fn create(&self, table: &TableRef, source: &NewTable<'_>) -> Result<()>;
 
+    /// The default that [`Writer::create`] means to give a column of that engine, in the writer's own
+    /// SQL; `None` if it has none or it can't be carried over. What the server does not take is left
+    /// out.
+    fn default_of(&self, engine: &str, column: &Column) -> Option<String>;
+
     /// Adds columns to a table, as [`Writer::create`] would make them. The table has rows: the columns
     /// take NULL. Fails if one is there already.
     async fn add_columns(&self, table: &TableRef, new: &NewTable<'_>) -> Result<()>;
@@ -543,7 +548,7 @@ pub struct Inside {
 }
 
 /// A table to create, or columns to add.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct NewTable<'a> {
     /// The engine the columns come from; equal to the writer's own name for the same engine.
     pub engine: &'static str,
@@ -553,4 +558,6 @@ pub struct NewTable<'a> {
     pub key: &'a [usize],
     /// The run that adds the key once its rows are in; `None` for a table that has it from the start.
     pub late_key: Option<Uuid>,
+    /// The table's comment.
+    pub comment: Option<String>,
 }

@@ -7,6 +7,7 @@ mod broker_loss;
 mod closed_loop;
 mod compare;
 mod consistency;
+mod created_tables;
 mod cursor;
 mod drift;
 mod hazards;

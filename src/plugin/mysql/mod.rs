@@ -16,6 +16,7 @@ use crate::error::Result;
 mod connect;
 mod create;
 mod culprit;
+mod default;
 mod describe;
 mod digest;
 mod encode;

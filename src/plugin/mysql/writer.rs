@@ -19,7 +19,7 @@ use super::{
 };
 use crate::batch::{Batch, BatchReceiver, Payload, WireFormat};
 use crate::config::connection::ConnectionConfig;
-use crate::error::{Error, Result};
+use crate::error::{Error, Kind, Result};
 use crate::fence::Fence;
 use crate::plugin::path::{ChosenPath, WritePath};
 use crate::plugin::reuse::Connections;
@@ -27,7 +27,8 @@ use crate::plugin::row_keys::RowKeys;
 use crate::plugin::{
     Bound, ByKey, ColumnPair, Hazard, Inside, NewTable, Receipt, WriteMode, WritePlan, Writer,
 };
-use crate::schema::{Schema, TableRef};
+use crate::schema::default::give_up;
+use crate::schema::{Column, Schema, TableRef};
 
 /// Lanes for each of the server's cores, measured (TPC-H orders, 2 cores): with 10 the servers used a
 /// third more of their processors for the same rows than with 2.
@@ -114,7 +115,21 @@ impl Writer for MysqlWriter {
     async fn create(&self, table: &TableRef, new: &NewTable<'_>) -> Result<()> {
         let doing = format!("creating {table}");
         let nopad = self.nopad(&doing).await?;
-        self.db.execute(&doing, create::table(table, new, &nopad)?).await
+        let mut new = new.clone();
+        loop {
+            let done = self.db.execute(&doing, create::table(table, &new, &nopad)?).await;
+            match done {
+                // A default that this server does not take costs the default, not the run.
+                Err(error)
+                    if error.kind() == Kind::Permanent
+                        && give_up(&mut new.columns, &error.to_string()) => {}
+                done => return done,
+            }
+        }
+    }
+
+    fn default_of(&self, engine: &str, column: &Column) -> Option<String> {
+        create::default_of(engine, column)
     }
 
     async fn add_columns(&self, table: &TableRef, new: &NewTable<'_>) -> Result<()> {

@@ -16,6 +16,7 @@ use connect::Db;
 mod connect;
 mod create;
 mod decode;
+mod default;
 mod describe;
 mod digest;
 mod encode;

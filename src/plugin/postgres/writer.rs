@@ -16,7 +16,7 @@ use crate::plugin::path::{ChosenPath, WritePath};
 use crate::plugin::{
     Bound, ByKey, ColumnPair, Hazard, NewTable, Receipt, WriteMode, WritePlan, Writer,
 };
-use crate::schema::{Schema, TableRef};
+use crate::schema::{Column, Schema, TableRef};
 
 /// Lanes for each of the server's cores, of all workers together.
 const LANES_A_CORE: usize = 2;
@@ -45,6 +45,10 @@ impl Writer for PgWriter {
 
     async fn create(&self, table: &TableRef, source: &NewTable<'_>) -> Result<()> {
         create::create(&self.db, table, source).await
+    }
+
+    fn default_of(&self, engine: &str, column: &Column) -> Option<String> {
+        create::default_of(engine, column)
     }
 
     async fn add_columns(&self, table: &TableRef, new: &NewTable<'_>) -> Result<()> {
