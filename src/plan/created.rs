@@ -1,6 +1,7 @@
 //! What a target that goshift creates does not have of its source, for the person who looks at the plan.
 
 use super::Planner;
+use crate::plugin::NewTable;
 use crate::schema::{Column, Meaning, Schema};
 
 /// The most characters of a default that are shown.
@@ -11,14 +12,13 @@ impl Planner<'_> {
     pub(super) fn note_left_out(
         &self,
         source: &Schema,
-        new: &[Column],
-        key: &[usize],
+        new: &NewTable<'_>,
         chosen: &[(usize, String)],
         dry: bool,
         notes: &mut Vec<String>,
     ) {
         let (from, to) = (self.from_engine, self.to_engine);
-        for column in new {
+        for column in &new.columns {
             let Some(default) = &column.default else { continue };
             let shown = shown(&default.sql);
             if self.writer.default_of(from, column).is_none() {
@@ -35,7 +35,7 @@ impl Planner<'_> {
                 ));
             }
         }
-        let made: Vec<usize> = key.iter().map(|&position| chosen[position].0).collect();
+        let made: Vec<usize> = new.key.iter().map(|&position| chosen[position].0).collect();
         let others = source.keys.iter().filter(|key| key.columns != made);
         let others: Vec<_> =
             others.map(|key| format!("{} ({})", key.name, source.names(&key.columns))).collect();

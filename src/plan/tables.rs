@@ -63,12 +63,12 @@ impl Planner<'_> {
             }
         }
         let late_key = self.wants_late_key(source, &new, &key).then_some(self.run_id);
-        self.note_left_out(source, &new, &key, chosen, dry, notes);
-        if dry {
-            return Ok((Arc::new(columns::imagined(table, new, &key, late_key)), true));
-        }
         let comment = source.comment.clone();
         let new = NewTable { engine: self.from_engine, columns: new, key: &key, late_key, comment };
+        self.note_left_out(source, &new, chosen, dry, notes);
+        if dry {
+            return Ok((Arc::new(columns::imagined(table, new.columns, &key, late_key)), true));
+        }
         self.writer.create(&table, &new).await?;
         let created = self.writer.describe(&table).await?;
         let created = created

@@ -19,6 +19,7 @@ use crate::plugin::digest::{
     Buckets, Digest, DigestPlan, HashFunction, HashedRow, Ordering, Print,
 };
 use crate::plugin::path::ChosenPath;
+use crate::plugin::rights::{Lack, Work};
 use crate::plugin::window::{Newest, Window};
 use crate::schema::{Column, LogicalType, Schema, TableRef};
 
@@ -27,6 +28,7 @@ pub mod mysql;
 pub mod path;
 pub mod postgres;
 mod reuse;
+pub mod rights;
 mod row_keys;
 pub mod sqlite;
 pub mod window;
@@ -321,6 +323,9 @@ pub trait Reader: Send + Sync {
     /// a plan that a person looks at.
     async fn has_index(&self, table: &TableRef, column: &str) -> Result<bool>;
 
+    /// The rights that the login lacks to read what the plan says. For a plan that a person looks at.
+    async fn lacks(&self, plan: &ReadPlan) -> Result<Vec<Lack>>;
+
     /// How the server orders the split columns.
     async fn orderings(&self, plan: &ReadPlan) -> Result<Vec<Ordering>>;
 
@@ -445,6 +450,9 @@ pub trait Writer: Send + Sync {
     /// What else happens when rows are written into the table, or may keep them out: its triggers and
     /// foreign keys. For a plan that a person looks at.
     async fn hazards(&self, table: &TableRef) -> Result<Vec<Hazard>>;
+
+    /// The rights that the login lacks for that work. For a plan that a person looks at.
+    async fn lacks(&self, work: &Work<'_>) -> Result<Vec<Lack>>;
 
     /// Tables whose foreign keys delete or change rows of theirs when a row of this one is deleted.
     async fn followers(&self, table: &TableRef) -> Result<Vec<String>>;

@@ -57,6 +57,11 @@ impl ChosenPath {
         Self { first, fallback, has_fallen_back, had_trouble }
     }
 
+    /// Whether some shard may take that path.
+    pub fn may_be(&self, path: WritePath) -> bool {
+        self.first == path || self.fallback == path
+    }
+
     /// The path for the next shard.
     pub fn now(&self) -> WritePath {
         if self.has_fallen_back.load(Ordering::Relaxed) { self.fallback } else { self.first }

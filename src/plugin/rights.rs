@@ -4,11 +4,11 @@ use std::fmt;
 
 use crate::plugin::{ByKey, WriteMode, WritePlan};
 
-/// A right that the login lacks.
+/// A right that the login lacks, or several on the same thing.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Lack {
-    /// The right, as in `INSERT`.
-    pub right: &'static str,
+    /// The right, as in `INSERT` or `INSERT, UPDATE`.
+    pub right: String,
     /// What on, as in `table app.orders`.
     pub on: String,
     /// What gives it: a statement, if the engine has one.
@@ -45,8 +45,7 @@ impl Work<'_> {
 
     /// Whether rows may be deleted, be it only to be put in again.
     pub fn deletes(&self) -> bool {
-        let replaces =
-            self.plan.mode == WriteMode::Upsert && self.plan.by_key == ByKey::Replace;
+        let replaces = self.plan.mode == WriteMode::Upsert && self.plan.by_key == ByKey::Replace;
         self.deletes || replaces
     }
 

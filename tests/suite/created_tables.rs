@@ -71,7 +71,8 @@ fn moments(from: &str, to: &str) -> String {
 
 async fn takes_over(from: &str, to: &str) {
     let route = format!("{from} → {to}");
-    let site = Site::new("sqlite").await;
+    let mut site = Site::new("sqlite").await;
+    site.embedded();
     site.execute(from, source(from)).await;
     site.task(5, (from, "source"), (to, "target"), "").await;
     let plan = text(&site.goshift(&["plan", "-id", "5"]));
@@ -158,7 +159,8 @@ async fn a_created_table_has_its_source_s_defaults_comments_and_counter() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_default_that_the_target_does_not_take_costs_the_default_and_not_the_run() {
-    let site = Site::new("sqlite").await;
+    let mut site = Site::new("sqlite").await;
+    site.embedded();
     site.my("SET SESSION sql_mode = 'ALLOW_INVALID_DATES'; \
          CREATE TABLE source (id int PRIMARY KEY, n int DEFAULT 5, d date DEFAULT '2020-02-31'); \
          INSERT INTO source VALUES (1, 1, '2020-01-01')")
@@ -193,7 +195,8 @@ async fn a_default_that_the_target_does_not_take_costs_the_default_and_not_the_r
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_table_that_gets_its_key_late_has_its_comment_then() {
-    let site = Site::new("sqlite").await;
+    let mut site = Site::new("sqlite").await;
+    site.embedded();
     site.my("CREATE TABLE source (id int PRIMARY KEY COMMENT 'the ''number''') \
          COMMENT 'it''s the table'; INSERT INTO source SELECT seq FROM seq_1_to_30000; \
          ANALYZE TABLE source")

@@ -20,6 +20,7 @@ mod limits;
 mod losses;
 mod operations;
 mod pairs;
+mod privileges;
 mod purge;
 mod rejected;
 mod support;

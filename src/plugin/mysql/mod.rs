@@ -32,6 +32,7 @@ mod lock;
 mod pressure;
 mod purge;
 mod reader;
+mod rights;
 mod snapshot;
 mod sql;
 mod stage;

@@ -60,30 +60,43 @@ pub(super) async fn of_writer(db: &Database, work: &Work<'_>) -> Result<Vec<Lack
 async fn lacking(db: &Database, needs: Vec<Need<'_>>) -> Result<Vec<Lack>> {
     let mut lease = db.lease().await?;
     let (user, database) = login(db, &mut lease).await?;
-    let mut lacks = Vec::new();
-    for (right, table, statement) in needs {
-        let prepared = (&mut *lease).prepare(AssertSqlSafe(statement).into_sql_str()).await;
-        let Err(error) = prepared else { continue };
+    let mut denied: Vec<(Option<&TableRef>, Vec<&str>)> = Vec::new();
+    for (right, table, statement) in &needs {
+        let statement = AssertSqlSafe(statement.clone()).into_sql_str();
+        let Err(error) = (&mut *lease).prepare(statement).await else { continue };
         match failure::number(&error) {
             Some(number) if failure::is_denied(number) => {
-                let schema = table.and_then(|table| table.schema.as_deref()).unwrap_or(&database);
-                let name = table.map(|table| &table.name);
-                let on = match name {
-                    Some(name) => format!("table {schema}.{name}"),
-                    None => format!("database {schema}"),
-                };
-                let object = name.map_or_else(|| "*".to_owned(), |name| sql::name(name));
-                let remedy =
-                    format!("GRANT {right} ON {}.{object} TO {user}", sql::name(schema));
-                lacks.push(Lack { right, on, remedy });
+                match denied.iter_mut().find(|(on, _)| on == table) {
+                    Some((_, rights)) => rights.push(right),
+                    None => denied.push((*table, vec![right])),
+                }
             }
-            // It is still to be created; what the login may do there was asked before that.
+            // It is still to be created; the login may do that with it.
             Some(failure::NO_SUCH_TABLE) => {}
             _ => return Err(db.failure(&format!("asking for the right to {right}"), error)),
         }
     }
     lease.keep();
-    Ok(lacks)
+    let lack = |(table, rights): (Option<&TableRef>, Vec<&str>)| {
+        // The server takes no GRANT on a table that is missing, but one that lets it be created.
+        let is_created = needs.iter().any(|(right, on, _)| *right == "CREATE" && *on == table);
+        let first = (is_created && !rights.contains(&"CREATE")).then_some("CREATE");
+        let granted: Vec<_> = first.into_iter().chain(rights.iter().copied()).collect();
+        let schema = table.and_then(|table| table.schema.as_deref()).unwrap_or(&database);
+        let name = table.map(|table| table.name.as_str());
+        Lack {
+            right: rights.join(", "),
+            on: name
+                .map_or_else(|| format!("database {schema}"), |n| format!("table {schema}.{n}")),
+            remedy: format!(
+                "GRANT {} ON {}.{} TO {user}",
+                granted.join(", "),
+                sql::name(schema),
+                name.map_or_else(|| "*".to_owned(), sql::name)
+            ),
+        }
+    };
+    Ok(denied.into_iter().map(lack).collect())
 }
 
 /// The account that the server takes the login for, quoted, and the connection's database.

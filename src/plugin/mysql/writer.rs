@@ -15,7 +15,8 @@ use super::loader::{self, LoadSession};
 use super::purge::PurgeHold;
 use super::statement::{STATEMENT_BYTES, Statement};
 use super::{
-    create, culprit, describe, failure, hazards, inside, load, lock, pressure, sql, stage, storage,
+    create, culprit, describe, failure, hazards, inside, load, lock, pressure, rights, sql, stage,
+    storage,
 };
 use crate::batch::{Batch, BatchReceiver, Payload, WireFormat};
 use crate::config::connection::ConnectionConfig;
@@ -23,6 +24,7 @@ use crate::error::{Error, Kind, Result};
 use crate::fence::Fence;
 use crate::plugin::path::{ChosenPath, WritePath};
 use crate::plugin::reuse::Connections;
+use crate::plugin::rights::{Lack, Work};
 use crate::plugin::row_keys::RowKeys;
 use crate::plugin::{
     Bound, ByKey, ColumnPair, Hazard, Inside, NewTable, Receipt, WriteMode, WritePlan, Writer,
@@ -155,6 +157,10 @@ impl Writer for MysqlWriter {
 
     async fn hazards(&self, table: &TableRef) -> Result<Vec<Hazard>> {
         hazards::find(&self.db, table).await
+    }
+
+    async fn lacks(&self, work: &Work<'_>) -> Result<Vec<Lack>> {
+        rights::of_writer(&self.db, work).await
     }
 
     async fn followers(&self, table: &TableRef) -> Result<Vec<String>> {
@@ -395,10 +401,18 @@ impl<'a> ShardWrite<'a> {
         let begin = format!(
             "SET SESSION wait_timeout = 20; SELECT GET_LOCK('{lock}', 0); {create}START TRANSACTION"
         );
-        let rows = (&mut *lease)
-            .fetch_all(sqlx::raw_sql(AssertSqlSafe(begin)))
-            .await
-            .map_err(|error| db.failure(&doing, error))?;
+        let rows = (&mut *lease).fetch_all(sqlx::raw_sql(AssertSqlSafe(begin))).await.map_err(
+            |error| {
+                let is_denied = failure::number(&error).is_some_and(failure::is_denied);
+                match db.failure(&doing, error) {
+                    // The server names the database only.
+                    error if is_denied && staged.is_some() => {
+                        error.context("the login lacks CREATE TEMPORARY TABLES")
+                    }
+                    error => error,
+                }
+            },
+        )?;
         if !lock::got(&rows).map_err(|error| db.failure(&doing, error))? {
             lock::take_over(db, &mut lease, &lock).await?;
         }

@@ -31,6 +31,7 @@ mod lock;
 mod nodelay;
 mod pressure;
 mod reader;
+mod rights;
 mod snapshot;
 mod sql;
 mod tuples;

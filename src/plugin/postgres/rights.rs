@@ -7,7 +7,7 @@ use super::{error, sql};
 use crate::error::{Context, Error, Result};
 use crate::plugin::path::WritePath;
 use crate::plugin::rights::{Lack, Work};
-use crate::plugin::{ReadPlan, WritePlan};
+use crate::plugin::{ByKey, ReadPlan, WritePlan};
 use crate::schema::{Column, TableRef};
 
 /// A right, what it is on for people and for GRANT, and the expression that is true if it is there.
@@ -31,8 +31,8 @@ pub(super) async fn of_writer(db: &Db, work: &Work<'_>) -> Result<Vec<Lack>> {
         if work.inserts() {
             needs.push(on_columns(&table, "INSERT", plan.target_columns()));
         }
-        if work.updates() {
-            needs.push(on_columns(&table, "UPDATE", plan.target_columns()));
+        if work.updates() && plan.by_key != ByKey::Keep && plan.other_columns().next().is_some() {
+            needs.push(on_columns(&table, "UPDATE", plan.other_columns()));
         }
         if work.deletes() {
             needs.push(on_table(&sql::table(&table), &table.to_string(), "DELETE"));
@@ -54,6 +54,16 @@ pub(super) async fn of_writer(db: &Db, work: &Work<'_>) -> Result<Vec<Lack>> {
         }
     }
     lacking(db, needs).await
+}
+
+/// What creating that table needs.
+pub(super) async fn to_create(db: &Db, table: &TableRef) -> Result<Vec<Lack>> {
+    lacking(db, vec![on_schema(&db.resolve(table))]).await
+}
+
+/// What looking into that table needs.
+pub(super) async fn to_look(db: &Db, table: &TableRef) -> Result<Vec<Lack>> {
+    lacking(db, vec![on_table(&sql::table(table), &table.to_string(), "SELECT")]).await
 }
 
 fn on_columns<'a>(
@@ -85,7 +95,10 @@ fn on_schema(table: &TableRef) -> Need {
         Some(schema) => sql::literal(schema),
         None => "current_schema()".to_owned(),
     };
-    let shown = table.schema.as_deref().map_or("the current schema".to_owned(), |schema| format!("schema {schema}"));
+    let shown = table
+        .schema
+        .as_deref()
+        .map_or("the current schema".to_owned(), |schema| format!("schema {schema}"));
     let may = format!("has_schema_privilege({schema}, 'CREATE')");
     ("CREATE", shown, format!("SCHEMA ' || quote_ident({schema}) || '"), may)
 }
@@ -100,9 +113,7 @@ fn sequences(table: &TableRef, plan: &WritePlan) -> Vec<Need> {
                 sql::literal(&sql::table(table)),
                 sql::literal(&column.name)
             );
-            let may = format!(
-                "{sequence} IS NULL OR has_sequence_privilege({sequence}, 'UPDATE')"
-            );
+            let may = format!("{sequence} IS NULL OR has_sequence_privilege({sequence}, 'UPDATE')");
             let on = format!("the sequence of {table}.{}", column.name);
             ("UPDATE", on, format!("SEQUENCE ' || {sequence} || '"), may)
         })
@@ -130,17 +141,14 @@ async fn lacking(db: &Db, needs: Vec<Need>) -> Result<Vec<Lack>> {
         let (right, on, ..) = needs
             .get(at as usize)
             .ok_or_else(|| Error::internal("a right was answered that was not asked for"))?;
-        Ok(Lack { right, on: on.clone(), remedy: get(row, 1)? })
+        Ok(Lack { right: (*right).to_owned(), on: on.clone(), remedy: get(row, 1)? })
     };
     found.iter().map(lack).collect()
 }
 
 /// Adds to the refusal of a right which one it is: the server names the table only. `lacks` is asked
 /// only then.
-pub(super) async fn named(
-    error: Error,
-    lacks: impl Future<Output = Result<Vec<Lack>>>,
-) -> Error {
+pub(super) async fn named(error: Error, lacks: impl Future<Output = Result<Vec<Lack>>>) -> Error {
     if !error::is_denied(&error) {
         return error;
     }

@@ -19,6 +19,7 @@ use crate::config::connection::ConnectionConfig;
 use crate::error::{Kind, Result};
 use crate::fence::Fence;
 use crate::plugin::path::{ChosenPath, WritePath};
+use crate::plugin::rights::{Lack, Work};
 use crate::plugin::{Bound, ColumnPair, Hazard, NewTable, Receipt, WriteMode, WritePlan, Writer};
 use crate::schema::default::give_up;
 use crate::schema::{Column, Schema, TableRef};
@@ -118,6 +119,10 @@ impl Writer for SqliteWriter {
     async fn hazards(&self, table: &TableRef) -> Result<Vec<Hazard>> {
         let table = table.clone();
         self.take_turn(move |session| hazards::find(session, &table)).await
+    }
+
+    async fn lacks(&self, _work: &Work<'_>) -> Result<Vec<Lack>> {
+        self.take_turn(hazards::lacks).await
     }
 
     async fn followers(&self, table: &TableRef) -> Result<Vec<String>> {
