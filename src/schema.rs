@@ -23,6 +23,10 @@ use std::fmt;
 
 use uuid::Uuid;
 
+pub use default::{ColumnDefault, Meaning};
+
+pub mod default;
+
 /// A table's name as a task gives it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TableRef {
@@ -163,6 +167,9 @@ pub struct Column {
     pub collation: Option<String>,
     /// The comment in the source, copied when a target table is created.
     pub comment: Option<String>,
+    /// What an INSERT that leaves it out gives it; `None` for nothing or NULL, for what is generated
+    /// and for what counts up.
+    pub default: Option<ColumnDefault>,
 }
 
 /// A primary or unique key.
@@ -189,6 +196,8 @@ pub struct Schema {
     pub estimated_rows: Option<u64>,
     /// The key that a run has still to add to the table that it created.
     pub pending_key: Option<PendingKey>,
+    /// The table's comment, copied when a target is created.
+    pub comment: Option<String>,
 }
 
 /// A primary key that was left out when goshift created a table, since rows go in faster without:

@@ -193,7 +193,8 @@ fn described_key(plan: &DigestPlan, row: &HashedRow) -> String {
         BoundValue::Number(text) | BoundValue::Text(text) => text.clone(),
         BoundValue::Hex(digits) => format!("0x{digits}"),
     };
-    let pairs = plan.key_columns().zip(values);
-    let pairs = pairs.map(|((column, _), key)| format!("{}={}", column.name, value(key)));
+    // Not `key_columns`, which has none where the server prints no key.
+    let columns = plan.key.iter().map(|&column| &plan.schema().columns[column]);
+    let pairs = columns.zip(values).map(|(column, key)| format!("{}={}", column.name, value(key)));
     pairs.collect::<Vec<_>>().join(", ")
 }

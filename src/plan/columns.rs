@@ -205,7 +205,7 @@ pub(super) fn imagined(
         Some(run_id) => (Vec::new(), Some(PendingKey { run_id, columns: columns_of_key })),
         None => (vec![primary(columns_of_key)], None),
     };
-    Schema { table, columns, keys, estimated_rows: Some(0), pending_key }
+    Schema { table, columns, keys, estimated_rows: Some(0), pending_key, comment: None }
 }
 
 /// A table as it will be once the key that it lacks has been added.
@@ -246,6 +246,7 @@ mod tests {
             optional: true,
             collation: None,
             comment: None,
+            default: None,
         }
     }
 
@@ -260,6 +261,7 @@ mod tests {
                 .collect(),
             estimated_rows: None,
             pending_key: None,
+            comment: None,
         }
     }
 

@@ -40,12 +40,15 @@ impl Planner<'_> {
         let mut columns = columns::new_columns(source, &missing, &[]);
         for column in &mut columns {
             (column.nullable, column.auto_increment, column.optional) = (true, false, true);
+            // A default would also go into rows that no run has copied.
+            column.default = None;
         }
         if dry {
             let columns = target.columns.iter().cloned().chain(columns).collect();
             return Ok((Arc::new(Schema { columns, ..(*target).clone() }), chosen));
         }
-        let new = NewTable { engine: self.from_engine, columns, key: &[], late_key: None };
+        let new =
+            NewTable { engine: self.from_engine, columns, key: &[], late_key: None, comment: None };
         let added = self.writer.add_columns(&target.table, &new).await;
         let described = self.writer.describe(&target.table).await?;
         // Another process may have been faster.

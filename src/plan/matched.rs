@@ -38,7 +38,7 @@ impl Planner<'_> {
     pub(super) async fn matched(&self, dry: bool, notes: &mut Vec<String>) -> Result<Matched> {
         let (source, found) = tokio::try_join!(self.source(), self.found_target())?;
         let chosen = columns::chosen(&source, self.task)?;
-        let (target, creates_target) = self.target(&source, found, &chosen, dry).await?;
+        let (target, creates_target) = self.target(&source, found, &chosen, dry, notes).await?;
         let (target, chosen) = self.settle_drift(&source, target, chosen, dry, notes).await?;
         // Another run's key, which it did not come to add: it is planned for as if it were there.
         let lacks_key = target.pending_key.as_ref().is_some_and(|key| key.run_id != self.run_id);

@@ -21,6 +21,7 @@ use rules::{RuledPair, Rules};
 pub mod check;
 mod columns;
 mod consistency;
+mod created;
 mod drift;
 mod format;
 mod lanes;

@@ -31,6 +31,7 @@ impl Planner<'_> {
         found: Option<Arc<Schema>>,
         chosen: &[(usize, String)],
         dry: bool,
+        notes: &mut Vec<String>,
     ) -> Result<(Arc<Schema>, bool)> {
         let name = &self.task.to.table;
         if let Some(schema) = found {
@@ -55,14 +56,17 @@ impl Planner<'_> {
             }
         }
         let late_key = self.wants_late_key(source, &new, &key).then_some(self.run_id);
+        let comment = source.comment.clone();
+        let new = NewTable { engine: self.from_engine, columns: new, key: &key, late_key, comment };
+        self.note_left_out(source, &new, chosen, dry, notes);
         if dry {
-            return Ok((Arc::new(columns::imagined(table, new, &key, late_key)), true));
+            return Ok((Arc::new(columns::imagined(table, new.columns, &key, late_key)), true));
         }
-        let new = NewTable { engine: self.from_engine, columns: new, key: &key, late_key };
         self.writer.create(&table, &new).await?;
         let created = self.writer.describe(&table).await?;
         let created = created
             .ok_or_else(|| Error::internal(format!("{name} was created and is not to be seen")))?;
+        self.note_refused(&new.columns, &created, notes);
         // Another run may have been faster, and its key still be missing.
         Ok((created, true))
     }

@@ -19,6 +19,7 @@ use crate::plugin::digest::{
     Buckets, Digest, DigestPlan, HashFunction, HashedRow, Ordering, Print,
 };
 use crate::plugin::path::ChosenPath;
+use crate::plugin::rights::{Lack, Work};
 use crate::plugin::step::Step;
 use crate::plugin::window::{Newest, Window};
 use crate::schema::{Column, LogicalType, Schema, TableRef};
@@ -28,6 +29,7 @@ pub mod mysql;
 pub mod path;
 pub mod postgres;
 mod reuse;
+pub mod rights;
 mod row_keys;
 pub mod sqlite;
 pub mod step;
@@ -325,6 +327,9 @@ pub trait Reader: Send + Sync {
     /// a plan that a person looks at.
     async fn has_index(&self, table: &TableRef, column: &str) -> Result<bool>;
 
+    /// The rights that the login lacks to read what the plan says. For a plan that a person looks at.
+    async fn lacks(&self, plan: &ReadPlan) -> Result<Vec<Lack>>;
+
     /// How the server orders the split columns.
     async fn orderings(&self, plan: &ReadPlan) -> Result<Vec<Ordering>>;
 
@@ -420,6 +425,11 @@ pub trait Writer: Send + Sync {
     /// native type where `same_engine`. Harmless if another process was faster.
     async fn create(&self, table: &TableRef, source: &NewTable<'_>) -> Result<()>;
 
+    /// The default that [`Writer::create`] means to give a column of that engine, in the writer's own
+    /// SQL; `None` if it has none or it can't be carried over. What the server does not take is left
+    /// out.
+    fn default_of(&self, engine: &str, column: &Column) -> Option<String>;
+
     /// Adds columns to a table, as [`Writer::create`] would make them. The table has rows: the columns
     /// take NULL. Fails if one is there already.
     async fn add_columns(&self, table: &TableRef, new: &NewTable<'_>) -> Result<()>;
@@ -444,6 +454,9 @@ pub trait Writer: Send + Sync {
     /// What else happens when rows are written into the table, or may keep them out: its triggers and
     /// foreign keys. For a plan that a person looks at.
     async fn hazards(&self, table: &TableRef) -> Result<Vec<Hazard>>;
+
+    /// The rights that the login lacks for that work. For a plan that a person looks at.
+    async fn lacks(&self, work: &Work<'_>) -> Result<Vec<Lack>>;
 
     /// Tables whose foreign keys delete or change rows of theirs when a row of this one is deleted.
     async fn followers(&self, table: &TableRef) -> Result<Vec<String>>;
@@ -551,7 +564,7 @@ pub struct Inside {
 }
 
 /// A table to create, or columns to add.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct NewTable<'a> {
     /// The engine the columns come from; equal to the writer's own name for the same engine.
     pub engine: &'static str,
@@ -561,4 +574,6 @@ pub struct NewTable<'a> {
     pub key: &'a [usize],
     /// The run that adds the key once its rows are in; `None` for a table that has it from the start.
     pub late_key: Option<Uuid>,
+    /// The table's comment.
+    pub comment: Option<String>,
 }

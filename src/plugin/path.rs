@@ -12,6 +12,8 @@ pub enum WritePath {
     Staged,
     /// Statements of several rows.
     Statements,
+    /// Statements of several rows into a temporary table, then one that merges it.
+    StagedStatements,
     /// The server copies from table to table; no row has one of the run's keys.
     Inside,
     /// The server copies from table to table and merges.
@@ -24,6 +26,9 @@ impl fmt::Display for WritePath {
             Self::Direct => "bulk load straight into the table",
             Self::Staged => "bulk load into a temporary table, then merged",
             Self::Statements => "statements of several rows",
+            Self::StagedStatements => {
+                "statements of several rows into a temporary table, then merged"
+            }
             Self::Inside => "INSERT … SELECT inside the server",
             Self::InsideMerged => "INSERT … SELECT inside the server, merged",
         })
@@ -50,6 +55,11 @@ impl ChosenPath {
     pub fn new(first: WritePath, fallback: WritePath) -> Self {
         let (has_fallen_back, had_trouble) = Default::default();
         Self { first, fallback, has_fallen_back, had_trouble }
+    }
+
+    /// Whether some shard may take that path.
+    pub fn may_be(&self, path: WritePath) -> bool {
+        self.first == path || self.fallback == path
     }
 
     /// The path for the next shard.

@@ -108,7 +108,13 @@ async fn finds_what_differs(case: &Case, from: &str, to: &str) {
     assert_eq!(counts, [10, 31, 3], "{found}");
     let columns =
         |row: &Value| row["kind"] == "changed" && row["columns"] == serde_json::json!(["amount"]);
-    assert!(found["first"].as_array().unwrap().iter().any(columns), "{found}");
+    let first = found["first"].as_array().unwrap();
+    assert!(first.iter().any(columns), "{found}");
+    for row in first {
+        let key = row["key"].as_str().unwrap();
+        let names = case.names().into_iter().filter(|name| key.contains(&format!("{name}=")));
+        assert_eq!(names.count(), case.key.len(), "{from} → {to}: a row without its key: {row}");
+    }
 
     let diff = event(&site.goshift(&["-id", "5", "--mode", "diff", "--json"]));
     assert_eq!((&diff["written"], &diff["only_in_target"]), (&41.into(), &3.into()), "{diff}");

@@ -47,6 +47,10 @@ async fn update_changes_rows_that_are_there_and_inserts_none() {
         site.task(5, ("mysql", "source"), (to, "target"), params).await;
         let plan = run(&site, &["plan", "-id", "5"]);
         assert!(plan.contains("update by (id); nothing is inserted"), "{to}: {plan}");
+        // Only PostgreSQL's way there is a bulk load.
+        assert_eq!(plan.contains("path    bulk load"), to == "postgres", "{plan}");
+        let stage = "statements of several rows into a temporary table";
+        assert_eq!(plan.contains(stage), to == "mysql", "{plan}");
         for _ in 0..2 {
             run(&site, &["-id", "5"]);
             assert_eq!(

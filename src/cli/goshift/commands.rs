@@ -12,13 +12,14 @@ use crate::config::Side;
 use crate::error::Result;
 use crate::ledger::{Ledger, State};
 use crate::plugin::path::WritePath;
+use crate::plugin::rights::Work;
 use crate::plugin::{self, ByKey, WriteMode};
 use crate::progress::Display;
 use crate::queue::rabbitmq::RabbitPublisher;
 use crate::room::Room;
 use crate::run::{Ahead, Route, Runner, Stage};
 use crate::submit::{self, Submitter};
-use crate::task::TaskMeta;
+use crate::task::{Mode, TaskMeta};
 
 /// Creates the tables.
 pub(super) async fn init_db(call: &Call) -> Result<ExitCode> {
@@ -147,7 +148,9 @@ pub(super) async fn plan(call: &Call, task_id: i64) -> Result<ExitCode> {
     }
     show::line(&format!("write   {how}"))?;
     let by = match write.path.now() {
-        WritePath::Statements => format!(", {} rows each", write.statement_rows),
+        WritePath::Statements | WritePath::StagedStatements => {
+            format!(", {} rows each", write.statement_rows)
+        }
         _ => String::new(),
     };
     show::line(&format!("path    {}{by}", write.path))?;
@@ -160,22 +163,7 @@ pub(super) async fn plan(call: &Call, task_id: i64) -> Result<ExitCode> {
             show::line(&format!("{when:<8}{statement}"))?;
         }
     }
-    for note in &route.plan.notes {
-        show::line(&format!("note    {note}"))?;
-    }
-    if let Some(first) = read.split_columns().next()
-        && !route.reader.has_index(&read.schema.table, &first.name).await?
-    {
-        show::line(&format!(
-            "note    no index of {} begins with {}: finding a shard's end reads the table",
-            read.schema.table, first.name
-        ))?;
-    }
-    if !route.plan.creates_target {
-        for hazard in route.writer.hazards(&write.schema.table).await? {
-            show::line(&format!("note    {}: {hazard}", write.schema.table))?;
-        }
-    }
+    warn(&task, &route).await?;
     let mut table =
         Table::new(&["COLUMN", "SOURCE TYPE", "TARGET COLUMN", "TARGET TYPE", "CHECK", "POLICY"]);
     for ((position, from), column) in
@@ -192,6 +180,40 @@ pub(super) async fn plan(call: &Call, task_id: i64) -> Result<ExitCode> {
     }
     show::table(&table)?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// What a person should know before the run, and may have to mend.
+async fn warn(task: &TaskMeta, route: &Route) -> Result<()> {
+    let (read, write) = (&route.plan.read, &route.plan.write);
+    for note in &route.plan.notes {
+        show::line(&format!("note    {note}"))?;
+    }
+    if let Some(first) = read.split_columns().next()
+        && !route.reader.has_index(&read.schema.table, &first.name).await?
+    {
+        show::line(&format!(
+            "note    no index of {} begins with {}: finding a shard's end reads the table",
+            read.schema.table, first.name
+        ))?;
+    }
+    if !route.plan.creates_target {
+        for hazard in route.writer.hazards(&write.schema.table).await? {
+            show::line(&format!("note    {}: {hazard}", write.schema.table))?;
+        }
+    }
+    let work = Work {
+        plan: write,
+        creates_table: route.plan.creates_target,
+        deletes: task.mode == Mode::Mirror,
+    };
+    let sides =
+        [("source", route.reader.lacks(read).await?), ("target", route.writer.lacks(&work).await?)];
+    for (side, lacks) in sides {
+        for lack in lacks {
+            show::line(&format!("lacks   {side}: {lack} → {}", lack.remedy))?;
+        }
+    }
+    Ok(())
 }
 
 /// As of which moments the source is read, and why.

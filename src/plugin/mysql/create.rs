@@ -1,10 +1,13 @@
 //! Tables that goshift creates in MySQL: the target, and the marker table.
 
-use super::sql;
-use super::types;
+use super::{default, sql, types};
 use crate::error::{Error, Result};
 use crate::plugin::NewTable;
 use crate::schema::{Column, LogicalType, TableRef};
+
+/// Characters that a column's comment and a table's may have. Other engines know no limit.
+const MAX_COMMENT: usize = 1024;
+const MAX_TABLE_COMMENT: usize = 2048;
 
 /// `CREATE TABLE IF NOT EXISTS` for a target that is missing. `nopad` is the server's binary
 /// collation that tells trailing spaces apart.
@@ -14,10 +17,12 @@ pub(super) fn table(table: &TableRef, new: &NewTable<'_>, nopad: &str) -> Result
         let names: Vec<_> = new.key.iter().map(|&k| sql::name(&new.columns[k].name)).collect();
         lines.push(format!("PRIMARY KEY ({})", names.join(", ")));
     }
+    let comment = new.comment.as_deref().map(|text| comment(text, MAX_TABLE_COMMENT));
     Ok(format!(
-        "CREATE TABLE IF NOT EXISTS {} ({}) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4",
+        "CREATE TABLE IF NOT EXISTS {} ({}) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4{}",
         sql::table(table),
-        lines.join(", ")
+        lines.join(", "),
+        comment.unwrap_or_default()
     ))
 }
 
@@ -32,26 +37,33 @@ fn columns(new: &NewTable<'_>, nopad: &str) -> Result<Vec<String>> {
     let parts = new.key.len() as u32;
     let column = |(position, column): (usize, &Column)| {
         let in_key = new.key.contains(&position);
+        let counts = column.auto_increment && new.key.first() == Some(&position);
         match same_engine {
-            true => Ok(native_column(column, new.key.first() == Some(&position))),
-            false => mapped_column(column, if in_key { parts } else { 0 }, nopad),
+            true => Ok(native_column(column, counts)),
+            false => mapped_column(column, if in_key { parts } else { 0 }, counts, nopad),
         }
     };
     new.columns.iter().enumerate().map(column).collect()
 }
 
-fn native_column(column: &Column, leads_key: bool) -> String {
+fn native_column(column: &Column, counts: bool) -> String {
     let mut line = format!("{} {}", sql::name(&column.name), column.native);
     if let Some(collation) = &column.collation {
         // A collation's name starts with its character set's.
         let charset = collation.split('_').next().unwrap_or(collation);
         line.push_str(&format!(" CHARACTER SET {charset} COLLATE {collation}"));
     }
-    finish_column(&mut line, column, column.auto_increment && leads_key);
+    let default = default::clause(column, &column.native, true);
+    if default.is_none() && !column.nullable && column.native.starts_with("timestamp") {
+        // Without a default of its own the first TIMESTAMP gets ON UPDATE CURRENT_TIMESTAMP.
+        finish_column(&mut line, column, Some("DEFAULT '1970-01-01 00:00:01'".to_owned()), counts);
+    } else {
+        finish_column(&mut line, column, default, counts);
+    }
     line
 }
 
-fn mapped_column(column: &Column, key_parts: u32, nopad: &str) -> Result<String> {
+fn mapped_column(column: &Column, key_parts: u32, counts: bool, nopad: &str) -> Result<String> {
     let native = types::native(&column.logical, key_parts).ok_or_else(|| {
         Error::permanent(format!(
             "column {}: MySQL has no type for {}",
@@ -65,27 +77,44 @@ fn mapped_column(column: &Column, key_parts: u32, nopad: &str) -> Result<String>
     if native.starts_with("varchar") || native.starts_with("char") || native == "longtext" {
         line.push_str(&format!(" CHARACTER SET utf8mb4 COLLATE {nopad}"));
     }
-    finish_column(&mut line, column, false);
+    let default = default::clause(column, &native, false);
+    finish_column(&mut line, column, default, counts && types::counts(&column.logical));
     Ok(line)
 }
 
-fn finish_column(line: &mut String, column: &Column, auto_increment: bool) {
+/// The default that a created column gets; `None` if it has none or it can't be carried over.
+pub(super) fn default_of(engine: &str, column: &Column) -> Option<String> {
+    match engine == "mysql" {
+        true => default::clause(column, &column.native, true),
+        false => default::clause(column, &types::native(&column.logical, 0)?, false),
+    }
+}
+
+fn finish_column(line: &mut String, column: &Column, default: Option<String>, counts: bool) {
     if !column.nullable {
         line.push_str(" NOT NULL");
-        if column.native.starts_with("timestamp") {
-            // Without a default of its own the first TIMESTAMP gets ON UPDATE CURRENT_TIMESTAMP.
-            line.push_str(" DEFAULT '1970-01-01 00:00:01'");
-        }
     } else if matches!(column.logical, LogicalType::TimestampTz(_)) {
         line.push_str(" NULL");
     }
-    if auto_increment {
+    if let Some(default) = default.filter(|_| !counts) {
+        line.push(' ');
+        line.push_str(&default);
+    }
+    if counts {
         line.push_str(" AUTO_INCREMENT");
     }
-    if let Some(comment) = &column.comment {
-        line.push_str(" COMMENT ");
-        line.push_str(&sql::text(comment));
+    if let Some(text) = &column.comment {
+        line.push_str(&comment(text, MAX_COMMENT));
     }
+}
+
+/// A comment of at most so many characters: what is longer would be refused.
+fn comment(text: &str, limit: usize) -> String {
+    let kept = match text.chars().count() > limit {
+        true => text.chars().take(limit - 1).chain(['…']).collect(),
+        false => text.to_owned(),
+    };
+    format!(" COMMENT {}", sql::text(&kept))
 }
 
 /// The marker table, beside the target.

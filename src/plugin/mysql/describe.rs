@@ -6,6 +6,7 @@ use sqlx::mysql::MySqlRow;
 use sqlx::{Executor, Row};
 
 use super::connect::Database;
+use super::default::{self, Printed};
 use super::types::{self, Declared};
 use crate::error::Result;
 use crate::schema::{Column, Key, Schema, TableRef};
@@ -13,10 +14,10 @@ use crate::schema::{Column, Key, Schema, TableRef};
 // The casts are for MySQL 8, which gives some of these columns binary types.
 const COLUMNS: &str = "SELECT CAST(COLUMN_NAME AS CHAR), CAST(DATA_TYPE AS CHAR), \
      CAST(COLUMN_TYPE AS CHAR), CAST(IS_NULLABLE AS CHAR), \
-     COLUMN_DEFAULT IS NOT NULL, CAST(EXTRA AS CHAR), CAST(COLLATION_NAME AS CHAR), \
+     CAST(COLUMN_DEFAULT AS CHAR), CAST(EXTRA AS CHAR), CAST(COLLATION_NAME AS CHAR), \
      CAST(CHARACTER_MAXIMUM_LENGTH AS SIGNED), CAST(NUMERIC_PRECISION AS SIGNED), \
      CAST(NUMERIC_SCALE AS SIGNED), CAST(DATETIME_PRECISION AS SIGNED), \
-     CAST(COLUMN_COMMENT AS CHAR) FROM information_schema.columns \
+     CAST(COLUMN_COMMENT AS CHAR), VERSION() LIKE '%MariaDB%' FROM information_schema.columns \
      WHERE table_schema = COALESCE(?, DATABASE()) AND table_name = ? ORDER BY ORDINAL_POSITION";
 
 // Prefix keys (SUB_PART) and functional keys (no column) don't identify a row by its columns.
@@ -25,7 +26,9 @@ const KEYS: &str = "SELECT CAST(INDEX_NAME AS CHAR), CAST(COLUMN_NAME AS CHAR), 
      WHERE table_schema = COALESCE(?, DATABASE()) AND table_name = ? AND NON_UNIQUE = 0 \
      ORDER BY INDEX_NAME <> 'PRIMARY', INDEX_NAME, SEQ_IN_INDEX";
 
-const ROWS: &str = "SELECT CAST(TABLE_ROWS AS SIGNED) FROM information_schema.tables \
+// A view's comment is the word VIEW.
+const ROWS: &str = "SELECT CAST(TABLE_ROWS AS SIGNED), IF(TABLE_TYPE = 'BASE TABLE', \
+     CAST(TABLE_COMMENT AS CHAR), NULL) FROM information_schema.tables \
      WHERE table_schema = COALESCE(?, DATABASE()) AND table_name = ?";
 
 /// Describes a table; `None` if it is missing.
@@ -42,9 +45,9 @@ pub(super) async fn describe(db: &Database, table: &TableRef) -> Result<Option<A
     let read = || {
         let columns = fetched[0].iter().map(column).collect::<Result<Vec<_>, sqlx::Error>>()?;
         let keys = keys(&fetched[1], &columns)?;
-        let estimate = match fetched[2].first() {
-            Some(row) => row.try_get::<Option<i64>, _>(0)?,
-            None => None,
+        let (estimate, comment) = match fetched[2].first() {
+            Some(row) => (row.try_get::<Option<i64>, _>(0)?, row.try_get(1)?),
+            None => (None, None),
         };
         Ok::<_, sqlx::Error>(Schema {
             table: table.clone(),
@@ -52,6 +55,7 @@ pub(super) async fn describe(db: &Database, table: &TableRef) -> Result<Option<A
             keys,
             estimated_rows: estimate.and_then(|rows| u64::try_from(rows).ok()),
             pending_key: None,
+            comment: comment.filter(|text: &String| !text.is_empty()),
         })
     };
     let schema = read().map_err(|error| db.failure(&doing, error))?;
@@ -62,8 +66,9 @@ fn column(row: &MySqlRow) -> Result<Column, sqlx::Error> {
     let data_type = row.try_get::<String, _>(1)?.to_lowercase();
     let native: String = row.try_get(2)?;
     let nullable = row.try_get::<String, _>(3)? == "YES";
-    let has_default: bool = row.try_get::<i64, _>(4)? != 0;
-    let extra = row.try_get::<String, _>(5)?.to_uppercase();
+    let text: Option<String> = row.try_get(4)?;
+    let printed: String = row.try_get(5)?;
+    let extra = printed.to_uppercase();
     let auto_increment = extra.contains("AUTO_INCREMENT");
     let logical = types::logical(&Declared {
         data_type: &data_type,
@@ -73,19 +78,24 @@ fn column(row: &MySqlRow) -> Result<Column, sqlx::Error> {
         scale: row.try_get(9)?,
         fraction: row.try_get(10)?,
     });
+    // Not DEFAULT_GENERATED, which is a default by expression.
+    let generated = ["VIRTUAL GENERATED", "STORED GENERATED", "PERSISTENT"]
+        .iter()
+        .any(|word| extra.contains(word));
+    let is_mariadb = row.try_get::<i64, _>(12)? != 0;
+    let default = Printed { text: text.as_deref(), extra: &printed, is_mariadb };
+    let default = (!generated && !auto_increment).then(|| default::read(&default, &logical));
     Ok(Column {
         name: row.try_get(0)?,
         logical,
         native,
         nullable,
-        // Not DEFAULT_GENERATED, which is a default by expression.
-        generated: ["VIRTUAL GENERATED", "STORED GENERATED", "PERSISTENT"]
-            .iter()
-            .any(|word| extra.contains(word)),
+        generated,
         auto_increment,
-        optional: nullable || has_default || auto_increment,
+        optional: nullable || text.is_some() || auto_increment,
         collation: row.try_get(6)?,
         comment: row.try_get::<Option<String>, _>(11)?.filter(|text| !text.is_empty()),
+        default: default.flatten(),
     })
 }
 

@@ -32,6 +32,14 @@ pub(super) fn is_duplicate(error: &mysql_async::Error) -> bool {
     matches!(error, mysql_async::Error::Server(said) if said.code == 1062)
 }
 
+/// There is no such table.
+pub(super) const NO_SUCH_TABLE: u16 = 1146;
+
+/// Whether the login lacks a right: on a database, a table, a column, in general, on a routine.
+pub(super) fn is_denied(number: u16) -> bool {
+    matches!(number, 1044 | 1142 | 1143 | 1227 | 1370)
+}
+
 /// The server's number of an error.
 pub(super) fn number(error: &sqlx::Error) -> Option<u16> {
     let error = error.as_database_error()?.try_downcast_ref::<MySqlDatabaseError>()?;
@@ -96,11 +104,12 @@ fn from_server(
 ) -> Error {
     let (kind, remedy) = match number {
         number if PASSING.contains(&number) => (Kind::Transient, None),
-        1044 | 1045 | 1142 | 1143 | 1227 | 1370 => {
-            (Kind::Permanent, Some("correct \"user\" and \"password\", or grant the rights"))
+        1045 => (Kind::Permanent, Some("correct \"user\" and \"password\"")),
+        number if is_denied(number) => {
+            (Kind::Permanent, Some("grant the login that right: `goshift plan` has the statements"))
         }
         1049 => (Kind::Permanent, Some("create the database or correct \"db\"")),
-        1146 => (Kind::Permanent, Some("create the table or correct the task's table")),
+        NO_SUCH_TABLE => (Kind::Permanent, Some("create the table or correct the task's table")),
         1062 => (
             Kind::Permanent,
             Some(

@@ -10,13 +10,14 @@ use sqlx::{AssertSqlSafe, Executor, Row};
 
 use super::connect::Database;
 use super::jump::{self, Jump, Jumps};
-use super::{describe, digest, hazards, inside, snapshot, sql, window};
+use super::{describe, digest, hazards, inside, rights, snapshot, sql, window};
 use crate::batch::{Batch, BatchSender, Payload, WireFormat};
 use crate::config::connection::ConnectionConfig;
 use crate::error::{Error, Result};
 use crate::plugin::digest::{
     Buckets, Digest, DigestPlan, HashFunction, HashedRow, Ordering, Print,
 };
+use crate::plugin::rights::Lack;
 use crate::plugin::window::{Newest, Window};
 use crate::plugin::{
     Bound, BoundValue, ColumnPair, Inside, KeyRange, ReadPlan, Reader, SnapshotWay,
@@ -137,6 +138,10 @@ impl Reader for MysqlReader {
 
     async fn has_index(&self, table: &TableRef, column: &str) -> Result<bool> {
         hazards::has_index(&self.db, table, column).await
+    }
+
+    async fn lacks(&self, plan: &ReadPlan) -> Result<Vec<Lack>> {
+        rights::of_reader(&self.db, plan).await
     }
 
     async fn orderings(&self, plan: &ReadPlan) -> Result<Vec<Ordering>> {

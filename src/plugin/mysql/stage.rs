@@ -24,6 +24,11 @@ pub(super) fn create(plan: &WritePlan) -> String {
     )
 }
 
+/// A statement that needs the right to create it, and nothing else.
+pub(super) fn sample() -> String {
+    format!("CREATE TEMPORARY TABLE {NAME} (id int)")
+}
+
 /// Removes it, if it is there.
 pub(super) fn drop() -> String {
     format!("DROP TEMPORARY TABLE IF EXISTS {NAME}")

@@ -109,6 +109,11 @@ pub(super) fn native(logical: &LogicalType, key_parts: u32) -> Option<String> {
     })
 }
 
+/// Whether a column of this type may count up by itself.
+pub(super) fn counts(logical: &LogicalType) -> bool {
+    matches!(logical, LogicalType::Int(_) | LogicalType::UInt(_))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

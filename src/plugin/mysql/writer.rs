@@ -15,21 +15,23 @@ use super::loader::{self, LoadSession};
 use super::purge::PurgeHold;
 use super::statement::{STATEMENT_BYTES, Statement};
 use super::{
-    create, culprit, describe, failure, hazards, inside, load, lock, pressure, sql, stage, step,
-    storage,
+    create, culprit, describe, failure, hazards, inside, load, lock, pressure, rights, sql, stage,
+    step, storage,
 };
 use crate::batch::{Batch, BatchReceiver, Payload, WireFormat};
 use crate::config::connection::ConnectionConfig;
-use crate::error::{Error, Result};
+use crate::error::{Error, Kind, Result};
 use crate::fence::Fence;
 use crate::plugin::path::{ChosenPath, WritePath};
 use crate::plugin::reuse::Connections;
+use crate::plugin::rights::{Lack, Work};
 use crate::plugin::row_keys::RowKeys;
 use crate::plugin::step::Step;
 use crate::plugin::{
     Bound, ByKey, ColumnPair, Hazard, Inside, NewTable, Receipt, WriteMode, WritePlan, Writer,
 };
-use crate::schema::{Schema, TableRef};
+use crate::schema::default::give_up;
+use crate::schema::{Column, Schema, TableRef};
 
 /// Lanes for each of the server's cores, measured (TPC-H orders, 2 cores): with 10 the servers used a
 /// third more of their processors for the same rows than with 2.
@@ -116,7 +118,21 @@ impl Writer for MysqlWriter {
     async fn create(&self, table: &TableRef, new: &NewTable<'_>) -> Result<()> {
         let doing = format!("creating {table}");
         let nopad = self.nopad(&doing).await?;
-        self.db.execute(&doing, create::table(table, new, &nopad)?).await
+        let mut new = new.clone();
+        loop {
+            let done = self.db.execute(&doing, create::table(table, &new, &nopad)?).await;
+            match done {
+                // A default that this server does not take costs the default, not the run.
+                Err(error)
+                    if error.kind() == Kind::Permanent
+                        && give_up(&mut new.columns, &error.to_string()) => {}
+                done => return done,
+            }
+        }
+    }
+
+    fn default_of(&self, engine: &str, column: &Column) -> Option<String> {
+        create::default_of(engine, column)
     }
 
     async fn add_columns(&self, table: &TableRef, new: &NewTable<'_>) -> Result<()> {
@@ -142,6 +158,10 @@ impl Writer for MysqlWriter {
 
     async fn hazards(&self, table: &TableRef) -> Result<Vec<Hazard>> {
         hazards::find(&self.db, table).await
+    }
+
+    async fn lacks(&self, work: &Work<'_>) -> Result<Vec<Lack>> {
+        rights::of_writer(&self.db, work).await
     }
 
     async fn followers(&self, table: &TableRef) -> Result<Vec<String>> {
@@ -176,10 +196,10 @@ impl Writer for MysqlWriter {
             .with_remedy("use write_mode \"upsert\", or ALTER TABLE … ENGINE = InnoDB"));
         }
         if plan.by_key == ByKey::Update {
-            return Ok(ChosenPath::only(WritePath::Staged));
+            return Ok(ChosenPath::only(WritePath::StagedStatements));
         }
         let slow = match plan.by_key.needs_stage() {
-            true => WritePath::Staged,
+            true => WritePath::StagedStatements,
             false => WritePath::Statements,
         };
         let is_free = plan.mode == WriteMode::Insert || is_free || self.is_empty(table).await?;
@@ -386,10 +406,18 @@ impl<'a> ShardWrite<'a> {
         let begin = format!(
             "SET SESSION wait_timeout = 20; SELECT GET_LOCK('{lock}', 0); {create}START TRANSACTION"
         );
-        let rows = (&mut *lease)
-            .fetch_all(sqlx::raw_sql(AssertSqlSafe(begin)))
-            .await
-            .map_err(|error| db.failure(&doing, error))?;
+        let rows = (&mut *lease).fetch_all(sqlx::raw_sql(AssertSqlSafe(begin))).await.map_err(
+            |error| {
+                let is_denied = failure::number(&error).is_some_and(failure::is_denied);
+                match db.failure(&doing, error) {
+                    // The server names the database only.
+                    error if is_denied && staged.is_some() => {
+                        error.context("the login lacks CREATE TEMPORARY TABLES")
+                    }
+                    error => error,
+                }
+            },
+        )?;
         if !lock::got(&rows).map_err(|error| db.failure(&doing, error))? {
             lock::take_over(db, &mut lease, &lock).await?;
         }

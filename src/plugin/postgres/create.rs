@@ -2,7 +2,7 @@
 
 use super::connect::Db;
 use super::sql::MAX_IDENTIFIER;
-use super::{Postgres, key, sql, types};
+use super::{Postgres, default, key, sql, types};
 use crate::error::{Context, Error, Result};
 use crate::plugin::{NewTable, Plugin};
 use crate::schema::{Column, TableRef};
@@ -48,15 +48,34 @@ fn statements(table: &TableRef, new: &NewTable<'_>) -> Result<String> {
     check_length("table", &table.name)?;
     let (mut parts, mut comments) = columns(table, new)?;
     let key: Vec<_> = new.key.iter().map(|&position| &new.columns[position]).collect();
+    let mut comment = new.comment.clone();
     match new.late_key {
         _ if key.is_empty() => {}
-        Some(run_id) => {
-            let note = sql::literal(&key::note(run_id, &key));
-            comments.push_str(&format!("COMMENT ON TABLE {target} IS {note}; "));
-        }
+        Some(run_id) => comment = Some(key::note(run_id, &key, new.comment.as_deref())),
         None => parts.push(format!("PRIMARY KEY ({})", sql::names(key))),
     }
-    Ok(format!("CREATE TABLE {target} ({}); {comments}", parts.join(", ")))
+    if let Some(comment) = comment {
+        let comment = sql::literal(&comment);
+        comments.push_str(&format!("COMMENT ON TABLE {target} IS {comment}; "));
+    }
+    let defaults: String =
+        new.columns.iter().filter_map(|c| set_default(&target, c, new)).collect();
+    Ok(format!("CREATE TABLE {target} ({}); {comments}{defaults}", parts.join(", ")))
+}
+
+/// Gives a column its default in a block of its own: a default that calls what this database lacks, or
+/// is no value of the column's type here, costs the default and not the run.
+fn set_default(target: &str, column: &Column, new: &NewTable<'_>) -> Option<String> {
+    let clause = default_of(new.engine, column)?;
+    Some(format!(
+        "BEGIN ALTER TABLE {target} ALTER COLUMN {} SET {clause}; EXCEPTION WHEN OTHERS THEN NULL; END; ",
+        sql::ident(&column.name)
+    ))
+}
+
+/// The default that a created column gets; `None` if it has none or it can't be carried over.
+pub(super) fn default_of(engine: &str, column: &Column) -> Option<String> {
+    default::clause(column, engine == Postgres.name())
 }
 
 /// The columns' definitions, and statements with their comments.

@@ -6,7 +6,7 @@ use sqlx::Row;
 use sqlx::postgres::PgRow;
 
 use super::connect::{Db, Lane, without_nul};
-use super::{error, key, sql, types};
+use super::{default, error, key, sql, types};
 use crate::error::{Context, Result};
 use crate::schema::{Column, Key, Schema, TableRef};
 
@@ -26,7 +26,8 @@ const COLUMNS: &str = "SELECT a.attnum::int4, a.attname::text, \
     b.typname::text, b.typtype::text, b.modifier, format_type(b.oid, b.modifier), \
     a.attnotnull, a.attgenerated <> '', a.attidentity <> '' OR (a.attgenerated = '' \
     AND COALESCE(pg_get_expr(d.adbin, d.adrelid) LIKE 'nextval(%', false)), a.atthasdef, \
-    NULLIF(l.collname::text, 'default'), col_description(a.attrelid, a.attnum) \
+    NULLIF(l.collname::text, 'default'), col_description(a.attrelid, a.attnum), \
+    CASE WHEN a.attgenerated = '' THEN pg_get_expr(d.adbin, d.adrelid) END \
     FROM pg_attribute a \
     LEFT JOIN pg_attrdef d ON d.adrelid = a.attrelid AND d.adnum = a.attnum \
     LEFT JOIN pg_collation l ON l.oid = a.attcollation \
@@ -85,17 +86,21 @@ async fn describe(lane: &mut Lane, table: &TableRef) -> Result<Option<Schema>> {
     // −1 is "never analyzed".
     let estimated_rows = estimate.filter(|&rows| rows >= 0.0).map(|rows| rows as u64);
     let pending_key = comment.as_deref().and_then(|comment| key::pending(comment, &columns));
-    Ok(Some(Schema { table, columns, keys, estimated_rows, pending_key }))
+    let comment = comment.filter(|comment| !key::is_note(comment));
+    Ok(Some(Schema { table, columns, keys, estimated_rows, pending_key, comment }))
 }
 
 fn column(row: &PgRow) -> Result<Column> {
     let (base, kind): (String, String) = (get(row, 3)?, get(row, 4)?);
     let (modifier, base_native): (i32, String) = (get(row, 5)?, get(row, 6)?);
     let (not_null, has_default): (bool, bool) = (get(row, 7)?, get(row, 10)?);
-    let auto_increment = get(row, 9)?;
+    let auto_increment: bool = get(row, 9)?;
+    let logical = types::logical(&base, &kind, modifier, &base_native);
+    let default = get::<Option<String>>(row, 13)?.filter(|_| !auto_increment);
     Ok(Column {
         name: get(row, 1)?,
-        logical: types::logical(&base, &kind, modifier, &base_native),
+        default: default.and_then(|text| default::read(&text, &logical)),
+        logical,
         native: get(row, 2)?,
         nullable: !not_null,
         generated: get(row, 8)?,

@@ -193,6 +193,7 @@ mod tests {
             optional: true,
             collation: None,
             comment: None,
+            default: None,
         };
         let schema = Schema {
             table: TableRef::parse("s.t"),
@@ -200,6 +201,7 @@ mod tests {
             keys: vec![],
             estimated_rows: None,
             pending_key: None,
+            comment: None,
         };
         let write = |(target, (_, from, check)): (usize, &(&str, LogicalType, Check))| {
             WriteColumn { target, from: from.clone(), same_native: false, check: *check }

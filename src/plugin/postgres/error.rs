@@ -123,6 +123,11 @@ pub(super) fn is_duplicate(error: &Error) -> bool {
     error.to_string().contains(" [23505]")
 }
 
+/// Whether the login lacks a right.
+pub(super) fn is_denied(error: &Error) -> bool {
+    error.to_string().contains(" [42501]")
+}
+
 /// What a SQLSTATE means for the run (PostgreSQL manual, appendix A).
 fn kind_of(code: &str) -> Kind {
     match code {
@@ -150,7 +155,7 @@ fn remedy_for(code: &str) -> Option<&'static str> {
         "28000" | "28P01" => "check the user and the password",
         "3D000" => "create the database or correct its name",
         "3F000" => "create the schema in the target database: CREATE SCHEMA …",
-        "42501" => "grant the user the rights it lacks",
+        "42501" => "grant the login the right it lacks: `goshift plan` has the statements",
         "42704" => "create the type or the extension in the target database, or create the table",
         "42P10" => "add a unique index on exactly the key columns of the target table",
         "53100" => "free disk space on the database server",

@@ -19,13 +19,22 @@ const PREFIX: &str = "goshift adds the primary key when the rows are in: ";
 struct Note {
     run: Uuid,
     columns: Vec<String>,
+    /// The table's own comment, which takes the note's place.
+    #[serde(default)]
+    comment: Option<String>,
 }
 
 /// The comment of a table without its key.
-pub(super) fn note(run: Uuid, key: &[&Column]) -> String {
-    let note = Note { run, columns: key.iter().map(|column| column.name.clone()).collect() };
+pub(super) fn note(run: Uuid, key: &[&Column], comment: Option<&str>) -> String {
+    let columns = key.iter().map(|column| column.name.clone()).collect();
+    let note = Note { run, columns, comment: comment.map(str::to_owned) };
     // Names and a UUID always have a JSON form.
     format!("{PREFIX}{}", serde_json::to_string(&note).unwrap_or_default())
+}
+
+/// Whether a comment is such a note, and not the table's own.
+pub(super) fn is_note(comment: &str) -> bool {
+    comment.starts_with(PREFIX)
 }
 
 /// What such a comment says.
@@ -82,8 +91,10 @@ fn statements(table: &TableRef, key: &str) -> String {
          WHERE conrelid = {name}::regclass AND contype = 'p') THEN \
          ALTER TABLE {table} ADD PRIMARY KEY ({key}); END IF; \
          IF obj_description({name}::regclass, 'pg_class') LIKE {} THEN \
-         COMMENT ON TABLE {table} IS NULL; END IF; END",
-        sql::literal(&format!("{PREFIX}%"))
+         EXECUTE 'COMMENT ON TABLE ' || {name} || ' IS ' || quote_nullable(substr(\
+         obj_description({name}::regclass, 'pg_class'), {})::json ->> 'comment'); END IF; END",
+        sql::literal(&format!("{PREFIX}%")),
+        PREFIX.chars().count() + 1
     );
     // The lock first: whoever waited for it sees what the other has done. A large index takes longer
     // than a statement may elsewhere.
@@ -110,6 +121,7 @@ mod tests {
             optional: false,
             collation: None,
             comment: None,
+            default: None,
         }
     }
 
@@ -117,7 +129,7 @@ mod tests {
     fn a_comment_says_which_key_is_missing() {
         let columns = ["a\"b", "c", "d"].map(column);
         let run_id = Uuid::from_u128(7);
-        let note = note(run_id, &[&columns[2], &columns[0]]);
+        let note = note(run_id, &[&columns[2], &columns[0]], Some("own"));
         assert_eq!(pending(&note, &columns), Some(PendingKey { run_id, columns: vec![2, 0] }));
         assert_eq!(pending(&note, &columns[..2]), None, "a column of it is gone");
         assert_eq!(pending("orders of the shop", &columns), None);

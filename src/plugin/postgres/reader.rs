@@ -10,12 +10,13 @@ use futures::stream::BoxStream;
 use super::connect::Db;
 use super::decode::Decoder;
 use super::describe::get;
-use super::{digest, hazards, snapshot, sql, window};
+use super::{digest, hazards, rights, snapshot, sql, window};
 use crate::batch::{BATCH_BYTES, BatchSender, Payload, WireFormat};
 use crate::error::{Context, Error, Result};
 use crate::plugin::digest::{
     Buckets, Digest, DigestPlan, HashFunction, HashedRow, Ordering, Print,
 };
+use crate::plugin::rights::Lack;
 use crate::plugin::window::{Newest, Window};
 use crate::plugin::{Bound, BoundValue, ColumnPair, KeyRange, ReadPlan, Reader, SnapshotWay};
 use crate::schema::{Column, LogicalType, Schema, TableRef};
@@ -34,7 +35,10 @@ impl PgReader {
     async fn bounds(&self, plan: &ReadPlan, query: String) -> Result<Vec<Bound>> {
         let mut lane = self.db.lane().await?;
         let splitting = || format!("splitting table {}", plan.schema.table);
-        let rows = lane.rows(query).await.context(splitting)?;
+        let rows = match lane.rows(query).await.context(splitting) {
+            Ok(rows) => rows,
+            Err(error) => return Err(rights::named(error, self.lacks(plan)).await),
+        };
         lane.release();
         let bound = |row| {
             let values = (0..plan.split.len()).map(|i| get(row, i).map(BoundValue::Text));
@@ -88,6 +92,10 @@ impl Reader for PgReader {
 
     async fn has_index(&self, table: &TableRef, column: &str) -> Result<bool> {
         hazards::has_index(&self.db, table, column).await
+    }
+
+    async fn lacks(&self, plan: &ReadPlan) -> Result<Vec<Lack>> {
+        rights::of_reader(&self.db, plan).await
     }
 
     async fn orderings(&self, plan: &ReadPlan) -> Result<Vec<Ordering>> {

@@ -145,6 +145,7 @@ mod tests {
             optional: false,
             collation: None,
             comment: None,
+            default: None,
         });
         let schema = Schema {
             table: TableRef { schema: Some("s".into()), name: "t".into() },
@@ -152,6 +153,7 @@ mod tests {
             keys: vec![],
             estimated_rows: None,
             pending_key: None,
+            comment: None,
         };
         ReadPlan {
             columns: (0..split.len()).collect(),

@@ -8,16 +8,17 @@ use uuid::Uuid;
 use super::connect::{Db, Lane};
 use super::describe::get;
 use super::load::{begin, marker_table, write_shard};
-use super::{create, hazards, key, lock, pressure, sql, step};
+use super::{create, hazards, key, lock, pressure, rights, sql, step};
 use crate::batch::{BatchReceiver, WireFormat};
 use crate::error::{Context, Error, Result};
 use crate::fence::Fence;
 use crate::plugin::path::{ChosenPath, WritePath};
+use crate::plugin::rights::{Lack, Work};
 use crate::plugin::step::Step;
 use crate::plugin::{
     Bound, ByKey, ColumnPair, Hazard, NewTable, Receipt, WriteMode, WritePlan, Writer,
 };
-use crate::schema::{Schema, TableRef};
+use crate::schema::{Column, Schema, TableRef};
 
 /// Lanes for each of the server's cores, of all workers together.
 const LANES_A_CORE: usize = 2;
@@ -45,7 +46,14 @@ impl Writer for PgWriter {
     }
 
     async fn create(&self, table: &TableRef, source: &NewTable<'_>) -> Result<()> {
-        create::create(&self.db, table, source).await
+        match create::create(&self.db, table, source).await {
+            Err(error) => Err(rights::named(error, rights::to_create(&self.db, table)).await),
+            Ok(()) => Ok(()),
+        }
+    }
+
+    fn default_of(&self, engine: &str, column: &Column) -> Option<String> {
+        create::default_of(engine, column)
     }
 
     async fn add_columns(&self, table: &TableRef, new: &NewTable<'_>) -> Result<()> {
@@ -54,6 +62,10 @@ impl Writer for PgWriter {
 
     async fn hazards(&self, table: &TableRef) -> Result<Vec<Hazard>> {
         hazards::find(&self.db, table).await
+    }
+
+    async fn lacks(&self, work: &Work<'_>) -> Result<Vec<Lack>> {
+        rights::of_writer(&self.db, work).await
     }
 
     async fn followers(&self, table: &TableRef) -> Result<Vec<String>> {
@@ -98,9 +110,13 @@ impl Writer for PgWriter {
         let table = self.db.resolve(table);
         let mut lane = self.db.lane().await?;
         let query = format!("SELECT NOT EXISTS (SELECT FROM {})", sql::table(&table));
-        let empty = single(&mut lane, query).await.context(|| format!("table {table}"))?;
-        lane.release();
-        Ok(empty)
+        match single(&mut lane, query).await.context(|| format!("table {table}")) {
+            Ok(empty) => {
+                lane.release();
+                Ok(empty)
+            }
+            Err(error) => Err(rights::named(error, rights::to_look(&self.db, &table)).await),
+        }
     }
 
     async fn count(&self, table: &TableRef) -> Result<u64> {
@@ -117,11 +133,17 @@ impl Writer for PgWriter {
             return Ok(false);
         }
         let mut lane = self.db.lane().await?;
-        let marked = prepare_markers(&mut lane, plan)
-            .await
-            .context(|| format!("marker table {}", marker_table(plan)))?;
-        lane.release();
-        Ok(marked)
+        let marked = prepare_markers(&mut lane, plan).await;
+        match marked.context(|| format!("marker table {}", marker_table(plan))) {
+            Ok(marked) => {
+                lane.release();
+                Ok(marked)
+            }
+            Err(error) => {
+                let work = Work { plan, creates_table: false, deletes: false };
+                Err(rights::named(error, self.lacks(&work)).await)
+            }
+        }
     }
 
     async fn forget(&self, plan: &WritePlan) -> Result<()> {
@@ -135,10 +157,17 @@ impl Writer for PgWriter {
     }
 
     async fn write(&self, plan: &WritePlan, shard: u64, input: BatchReceiver) -> Result<Receipt> {
-        write_shard(&self.db, plan, shard, input)
+        let written = write_shard(&self.db, plan, shard, input)
             .await
             .context(|| format!("writing table {}", plan.schema.table))
-            .map_err(|error| self.db.explain(error))
+            .map_err(|error| self.db.explain(error));
+        match written {
+            Err(error) => {
+                let work = Work { plan, creates_table: false, deletes: false };
+                Err(rights::named(error, self.lacks(&work)).await)
+            }
+            Ok(receipt) => Ok(receipt),
+        }
     }
 
     async fn delete(

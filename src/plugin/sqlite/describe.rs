@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
-use super::{sql, types};
+use super::{default, sql, types};
 use crate::schema::{Column, Key, LogicalType, Schema, TableRef};
 
 /// What kind of thing a name stands for.
@@ -92,7 +92,14 @@ pub(super) fn describe(
     let columns: Vec<_> = found.into_iter().map(|c| c.column).collect();
     let estimated_rows =
         if kind == Kind::Rowid { estimate(connection, &table, columns.len())? } else { None };
-    Ok(Some(Arc::new(Schema { table, columns, keys, estimated_rows, pending_key: None })))
+    Ok(Some(Arc::new(Schema {
+        table,
+        columns,
+        keys,
+        estimated_rows,
+        pending_key: None,
+        comment: None,
+    })))
 }
 
 struct Found {
@@ -105,7 +112,7 @@ struct Found {
 
 fn columns(connection: &Connection, table: &str, strict: bool) -> rusqlite::Result<Vec<Found>> {
     let mut statement = connection.prepare_cached(
-        "SELECT cid, name, type, \"notnull\", dflt_value IS NOT NULL, pk, hidden \
+        "SELECT cid, name, type, \"notnull\", dflt_value, pk, hidden \
          FROM pragma_table_xinfo(?1) WHERE hidden <> 1 ORDER BY cid",
     )?;
     let rows = statement.query_map([table], |row| {
@@ -115,15 +122,18 @@ fn columns(connection: &Connection, table: &str, strict: bool) -> rusqlite::Resu
             native.clear();
         }
         let nullable = !row.get::<_, bool>(3)?;
+        let logical = types::logical(&native);
+        let default: Option<String> = row.get(4)?;
         Ok(Found {
             column: Column {
                 name: row.get(1)?,
-                logical: types::logical(&native),
+                default: default.as_deref().and_then(|text| default::read(text, &logical)),
+                logical,
                 native,
                 nullable,
                 generated: row.get::<_, i64>(6)? != 0,
                 auto_increment: false,
-                optional: nullable || row.get(4)?,
+                optional: nullable || default.is_some(),
                 collation: None,
                 comment: None,
             },

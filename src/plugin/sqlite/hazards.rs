@@ -1,11 +1,14 @@
 //! What a person should know of a table before rows are read from it or written into it.
 
-use rusqlite::params;
+use std::path::Path;
+
+use rusqlite::{MAIN_DB, params};
 
 use super::connect::Session;
 use super::sql;
 use crate::error::Result;
 use crate::plugin::Hazard;
+use crate::plugin::rights::Lack;
 use crate::schema::TableRef;
 
 const INDEXED: &str = "SELECT COUNT(*) FROM pragma_index_list(?1) l JOIN pragma_index_info(l.name) i \
@@ -46,6 +49,21 @@ pub(super) fn has_index(session: &Session<'_>, table: &TableRef, column: &str) -
         }
     }
     Ok(false)
+}
+
+/// See [`crate::plugin::Writer::lacks`]. A file that may not be written is opened all the same, to be
+/// read; its journal is made beside it.
+pub(super) fn lacks(session: &Session<'_>) -> Result<Vec<Lack>> {
+    let read_only = session.connection.is_readonly(MAIN_DB).map_err(|e| session.error(e))?;
+    let folder = session.path.parent().unwrap_or(Path::new("."));
+    let is_closed = |path: &Path| path.metadata().is_ok_and(|it| it.permissions().readonly());
+    let lack = |what: &str, path: &Path| Lack {
+        right: "write".to_owned(),
+        on: format!("{what} {}", path.display()),
+        remedy: format!("let goshift's user write it: chmod u+w {}", path.display()),
+    };
+    let file = read_only.then(|| lack("file", session.path));
+    Ok(file.into_iter().chain(is_closed(folder).then(|| lack("folder", folder))).collect())
 }
 
 /// See [`crate::plugin::Writer::hazards`].

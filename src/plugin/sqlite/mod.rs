@@ -16,6 +16,7 @@ use crate::error::Result;
 mod bind;
 mod cells;
 mod connect;
+mod default;
 mod describe;
 mod error;
 mod hazards;

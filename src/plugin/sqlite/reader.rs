@@ -15,6 +15,7 @@ use crate::batch::{BatchSender, WireFormat};
 use crate::config::connection::ConnectionConfig;
 use crate::error::{Error, Result};
 use crate::plugin::digest::Ordering;
+use crate::plugin::rights::Lack;
 use crate::plugin::window::{Newest, Window};
 use crate::plugin::{Bound, BoundValue, ColumnPair, KeyRange, ReadPlan, Reader, SnapshotWay};
 use crate::schema::{Column, LogicalType, Schema, TableRef};
@@ -77,6 +78,11 @@ impl Reader for SqliteReader {
     async fn has_index(&self, table: &TableRef, column: &str) -> Result<bool> {
         let (table, column) = (table.clone(), column.to_owned());
         self.pool.run(move |session| hazards::has_index(session, &table, &column)).await
+    }
+
+    /// None: the file was opened and read to describe the table.
+    async fn lacks(&self, _plan: &ReadPlan) -> Result<Vec<Lack>> {
+        Ok(Vec::new())
     }
 
     /// A column may hold anything: only a rowid's alias is sure to hold numbers. Between two files

@@ -1,6 +1,6 @@
 //! SQL text: the one place where names are quoted, and the statements made of them.
 
-use super::{cells, types};
+use super::{cells, default, types};
 use crate::error::{Error, Result};
 use crate::plugin::{BoundValue, ByKey, NewTable, WriteMode, WritePlan};
 use crate::schema::{Column, LogicalType, TableRef};
@@ -169,6 +169,9 @@ fn definition(column: &Column, native: bool, rowid: bool) -> String {
     let mut line = format!("{name} {declared}").trim_end().to_owned();
     if !column.nullable {
         line += " NOT NULL";
+    }
+    if let Some(default) = default::clause(column, native) {
+        line += &format!(" {default}");
     }
     if let Some(collation) = column.collation.as_deref().filter(|_| native) {
         line += &format!(" COLLATE {}", quote(collation));

@@ -13,15 +13,17 @@ use super::bind;
 use super::connect::{File, Session, blocking, on_thread};
 use super::describe::describe;
 use super::shard::{Shard, count, rows};
-use super::{hazards, range, reader, shard, sql, step};
+use super::{default, hazards, range, reader, shard, sql, step};
 use crate::batch::{BatchReceiver, WireFormat};
 use crate::config::connection::ConnectionConfig;
-use crate::error::Result;
+use crate::error::{Kind, Result};
 use crate::fence::Fence;
 use crate::plugin::path::{ChosenPath, WritePath};
+use crate::plugin::rights::{Lack, Work};
 use crate::plugin::step::Step;
 use crate::plugin::{Bound, ColumnPair, Hazard, NewTable, Receipt, WriteMode, WritePlan, Writer};
-use crate::schema::{Schema, TableRef};
+use crate::schema::default::give_up;
+use crate::schema::{Column, Schema, TableRef};
 
 /// A file that is written.
 pub(super) struct SqliteWriter {
@@ -83,13 +85,26 @@ impl Writer for SqliteWriter {
     }
 
     async fn create(&self, table: &TableRef, source: &NewTable<'_>) -> Result<()> {
-        let statement = sql::create(table, source)?;
-        let place = format!("table {table} can't be created");
-        self.take_turn(move |session| {
-            let done = session.connection.execute_batch(&statement);
-            done.map_err(|e| session.error(e).context(place))
-        })
-        .await
+        let mut source = source.clone();
+        loop {
+            let statement = sql::create(table, &source)?;
+            let place = format!("table {table} can't be created");
+            let done = self.take_turn(move |session| {
+                let done = session.connection.execute_batch(&statement);
+                done.map_err(|e| session.error(e).context(place))
+            });
+            match done.await {
+                // A default that SQLite does not take costs the default, not the run.
+                Err(error)
+                    if error.kind() == Kind::Permanent
+                        && give_up(&mut source.columns, &error.to_string()) => {}
+                done => return done,
+            }
+        }
+    }
+
+    fn default_of(&self, engine: &str, column: &Column) -> Option<String> {
+        default::clause(column, engine == super::ENGINE)
     }
 
     async fn add_columns(&self, table: &TableRef, new: &NewTable<'_>) -> Result<()> {
@@ -105,6 +120,10 @@ impl Writer for SqliteWriter {
     async fn hazards(&self, table: &TableRef) -> Result<Vec<Hazard>> {
         let table = table.clone();
         self.take_turn(move |session| hazards::find(session, &table)).await
+    }
+
+    async fn lacks(&self, _work: &Work<'_>) -> Result<Vec<Lack>> {
+        self.take_turn(hazards::lacks).await
     }
 
     async fn followers(&self, table: &TableRef) -> Result<Vec<String>> {

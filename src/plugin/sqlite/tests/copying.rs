@@ -44,7 +44,13 @@ async fn any_in_a_strict_table_is_no_number() {
     from.execute_batch("INSERT INTO t VALUES (1, '007'), (2, 7), (3, 7.0), (4, '12')").unwrap();
     let (reader, writer) = (folder.reader("a.db").await, folder.writer("b.db").await);
     let columns = shape(&*reader, "t").await.columns.clone();
-    let new = crate::plugin::NewTable { engine: "sqlite", columns, key: &[0], late_key: None };
+    let new = crate::plugin::NewTable {
+        engine: "sqlite",
+        columns,
+        key: &[0],
+        late_key: None,
+        comment: None,
+    };
     writer.create(&table("t"), &new).await.unwrap();
     copy(&*reader, "t", &*writer, "t", 1).await.unwrap();
     let all = "SELECT group_concat(quote(a)) FROM t";

@@ -90,6 +90,7 @@ async fn a_table_of_the_same_engine_keeps_its_declarations() {
             columns: source.columns.clone(),
             key: &[0],
             late_key: None,
+            comment: None,
         };
         writer.create(&table(name), &new).await.unwrap();
         let target = writer.describe(&table(name)).await.unwrap().unwrap();

@@ -16,6 +16,7 @@ fn column(name: &str, logical: LogicalType) -> Column {
         optional: true,
         collation: None,
         comment: None,
+        default: None,
     }
 }
 
@@ -117,7 +118,13 @@ async fn every_type_comes_back_as_it_was() {
     let mut columns = vec![column("id", LogicalType::Int(64))];
     columns
         .extend(names.iter().zip(&types).map(|(name, (logical, _))| column(name, logical.clone())));
-    let new = NewTable { engine: "mysql", columns: columns.clone(), key: &[0], late_key: None };
+    let new = NewTable {
+        engine: "mysql",
+        columns: columns.clone(),
+        key: &[0],
+        late_key: None,
+        comment: None,
+    };
     writer.create(&table("t"), &new).await.unwrap();
     writer.create(&table("t"), &new).await.unwrap();
     assert!(writer.is_empty(&table("t")).await.unwrap());
