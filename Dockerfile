@@ -9,7 +9,8 @@ RUN --mount=type=cache,target=/usr/local/cargo/registry \
     --mount=type=cache,target=/src/target \
     cargo build --release --locked --bins \
  && mkdir /out \
- && cp target/release/goshift target/release/goshift-submit target/release/goshift-worker /out/
+ && cp target/release/goshift target/release/goshift-submit target/release/goshift-worker \
+      target/release/goshift-server /out/
 
 FROM debian:bookworm-slim
 # ca-certificates: TLS to databases and brokers uses the system's list

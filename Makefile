@@ -4,7 +4,7 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 .PHONY: help linux mac demo demo-rabbitmq services services-down test fidelity chaos long-run lint deny bench bench-peers bench-loops bench-overhead bench-participants bench-compare
 
-BINARIES := goshift goshift-submit goshift-worker
+BINARIES := goshift goshift-submit goshift-worker goshift-server
 SCRIPTS := scripts/demo scripts/services scripts/long-run bench/run bench/peers bench/overhead bench/participants bench/compare \
   $(wildcard bench/lib/*.sh) .ci/run
 # A folder beside etc/, from which `./goshift -c ../etc/ -e local -id 5` works as it is.

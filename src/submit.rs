@@ -72,6 +72,20 @@ impl Submitter {
         Ok(submitted)
     }
 
+    /// Enters a run, and publishes its event behind the caller's back: for a process that goes on, and
+    /// whose caller need not wait for a broker. What is not published, the workers find in the ledger.
+    ///
+    /// # Errors
+    /// When the ledger refuses it.
+    pub async fn enter(&self, run: &NewRun) -> Result<Submitted> {
+        let submitted = self.ledger.submit(run).await?;
+        if submitted.new || submitted.hurried {
+            let (submitter, wake) = (self.clone(), Wake::of(run, &submitted));
+            tokio::spawn(async move { submitter.wake_all(&[wake]).await });
+        }
+        Ok(submitted)
+    }
+
     /// Enters runs in groups; meanwhile publishes the events of those that are in. `entered` hears
     /// of each run as soon as the ledger has it.
     ///

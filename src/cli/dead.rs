@@ -11,10 +11,9 @@ use super::{find, show};
 use crate::checksum::checksum;
 use crate::config::Settings;
 use crate::error::{Error, Result};
-use crate::ledger::{Ledger, NewRun, RunFilter, RunRow, State};
+use crate::ledger::{Ledger, RunFilter, RunRow, State};
 use crate::queue::rabbitmq::{DeadMessage, list_dead};
 use crate::submit;
-use crate::task::Params;
 
 mod list;
 mod purge;
@@ -168,36 +167,4 @@ pub(super) async fn strangers(settings: &Settings, ledger: &Ledger) -> Result<Ve
     let known = ledger.known(&runs).await?;
     messages.retain(|message| message.run_id.is_none_or(|id| !known.contains(&id)));
     Ok(messages)
-}
-
-/// The run to repeat when somebody asks to repeat this one: the last of its reruns that is not
-/// deleted.
-pub(super) async fn latest(ledger: &Ledger, run_id: Uuid) -> Result<RunRow> {
-    let mut row = ledger.run(run_id).await?;
-    while let Some(next) = row.rerun_by.as_deref().and_then(|id| id.parse().ok())
-        && ledger.exists(next).await?
-    {
-        row = ledger.run(next).await?;
-    }
-    Ok(row)
-}
-
-/// A new run that repeats an old one.
-pub(super) fn again(row: &RunRow) -> Result<NewRun> {
-    if !State::is_terminal(&row.state) {
-        return Err(Error::usage(format!("run {} is {}, not over", row.run_id, row.state))
-            .with_remedy("wait for it, or cancel it first"));
-    }
-    let dead = row.state == State::Failed.name();
-    Ok(NewRun {
-        run_id: None,
-        task_id: row.task_id,
-        mode: row.mode.clone(),
-        params: Params::parse_object(row.params.as_deref().unwrap_or_default())?,
-        priority: crate::event::Priority::Normal,
-        delay_ms: 0,
-        dedup_key: dead.then(|| format!("rerun:{}", row.run_id)),
-        submitted_by: Some(show::who()),
-        rerun_of: Some(row.run_id),
-    })
 }

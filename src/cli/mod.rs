@@ -13,11 +13,12 @@ use crate::error::{Error, Kind, Result};
 mod dead;
 mod find;
 pub mod goshift;
+pub mod server;
 mod show;
 pub mod submit;
 pub mod worker;
 
-/// Flags of all three binaries.
+/// Flags of all binaries.
 #[derive(Debug, Args)]
 pub struct Common {
     /// Folder of the configuration files

@@ -17,6 +17,7 @@ use crate::config::Settings;
 use crate::error::{Error, Result};
 use crate::event::Priority;
 use crate::ledger::{Ledger, NewRun, State, Submitted};
+use crate::rerun;
 use crate::submit::{Submitter, dedup_key};
 use crate::task::{Mode, Params, TaskRow};
 use crate::telemetry;
@@ -160,7 +161,8 @@ impl Arguments {
     /// Everything to submit, checked before anything is submitted.
     async fn runs(&self, ledger: &Ledger) -> Result<Vec<NewRun>> {
         if let Some(run_id) = self.rerun {
-            return Ok(vec![dead::again(&dead::latest(ledger, run_id).await?)?]);
+            let latest = rerun::latest(ledger, run_id).await?;
+            return Ok(vec![rerun::again(&latest, &show::who())?]);
         }
         let params = self.params()?;
         let mode = match &self.mode {

@@ -14,12 +14,14 @@ use connection::ConnectionConfig;
 use environment::Environment;
 use keys::KnownKeys;
 use sections::{LogSettings, QueueKind, QueueSettings, WorkerSettings};
+use server::ServerSettings;
 
 pub mod connection;
 pub mod environment;
 pub mod keys;
 pub mod limits;
 pub mod sections;
+pub mod server;
 
 /// Which side of a task a connection serves.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -64,7 +66,7 @@ struct Root;
 
 impl KnownKeys for Root {
     const KEYS: &'static [&'static str] =
-        &["task_meta", "from", "to", "queue", "worker", "log", "values"];
+        &["task_meta", "from", "to", "queue", "worker", "server", "log", "values"];
 }
 
 impl Settings {
@@ -113,6 +115,15 @@ impl Settings {
         let log = keys::read::<LogSettings>("log", section("log")?)?;
         let values = keys::read::<ValueParams>("values", section("values")?)?;
         Ok(Self { root, environment, file, worker, log, values })
+    }
+
+    /// How `goshift-server` is reached. Only that binary needs its variables to be set.
+    ///
+    /// # Errors
+    /// Kind `Config` for a malformed entry or an unset variable.
+    pub fn server(&self) -> Result<ServerSettings> {
+        let value = self.root.get("server").cloned().unwrap_or(Value::Object(Map::new()));
+        keys::read("server", self.environment.resolve("server", &value)?)
     }
 
     /// The task database: its engine's name and its connection.

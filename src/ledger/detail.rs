@@ -10,7 +10,7 @@ use crate::error::Result;
 const PAGE: i64 = 10_000;
 
 /// One change of state.
-#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, utoipa::ToSchema)]
 pub struct TransitionRow {
     /// The state before.
     pub from_state: Option<String>,
@@ -32,7 +32,7 @@ pub struct TransitionRow {
 }
 
 /// A run's shards in one state.
-#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, utoipa::ToSchema)]
 pub struct ShardCount {
     /// `open`, `held` or `done`.
     pub state: String,
@@ -48,7 +48,7 @@ pub struct ShardCount {
 }
 
 /// A shard, without its bounds: they are row values.
-#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, utoipa::ToSchema)]
 pub struct ShardRow {
     /// Its number in the run.
     pub shard_no: i64,
@@ -68,7 +68,7 @@ pub struct ShardRow {
 }
 
 /// A worker that shares a run besides its owner.
-#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, utoipa::ToSchema)]
 pub struct ParticipantRow {
     /// What tells its work from the others'.
     pub epoch: i64,
@@ -173,6 +173,20 @@ impl Ledger {
     /// When the ledger can't be read.
     pub async fn held_shards(&self, run_id: Uuid, limit: usize) -> Result<Vec<ShardRow>> {
         self.shard_page(run_id, "state = 'held' AND shard_no > ?", -1, limit as i64).await
+    }
+
+    /// Up to so many of a run's shards behind a number, by number.
+    ///
+    /// # Errors
+    /// When the ledger can't be read.
+    pub async fn shards_after(
+        &self,
+        run_id: Uuid,
+        after: Option<i64>,
+        limit: usize,
+    ) -> Result<Vec<ShardRow>> {
+        let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+        self.shard_page(run_id, "shard_no > ?", after.unwrap_or(-1), limit).await
     }
 
     async fn shard_page(

@@ -7,7 +7,7 @@ use crate::error::Result;
 use crate::event::Priority;
 
 /// One worker process.
-#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, utoipa::ToSchema)]
 pub struct WorkerRow {
     /// Its unique name.
     pub worker: String,
@@ -30,7 +30,7 @@ pub struct WorkerRow {
 }
 
 /// A worker as others see it.
-#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, utoipa::ToSchema)]
 pub struct SeenWorker {
     /// What it says of itself; the state may also be `lost` or `paused`.
     #[serde(flatten)]

@@ -12,7 +12,7 @@ use crate::error::{Error, Result};
 use crate::event::Priority;
 
 /// A run, for people.
-#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, utoipa::ToSchema)]
 pub struct RunRow {
     /// The run.
     pub run_id: Uuid,
@@ -148,25 +148,35 @@ impl Ledger {
     /// # Errors
     /// When the ledger can't be read.
     pub async fn runs(&self, filter: &RunFilter) -> Result<Vec<RunRow>> {
+        const ORDER: &str = "CASE state WHEN 'running' THEN 0 WHEN 'retrying' THEN 1 \
+              WHEN 'submitted' THEN 2 ELSE 3 END, goshift_run.submitted_at DESC, run_id DESC";
+        self.filtered(filter, None, ORDER).await
+    }
+
+    /// A page of them, the latest first: those from before the run `after`. Ids sort by time, so that
+    /// a page costs the same however many runs there are.
+    ///
+    /// # Errors
+    /// When the ledger can't be read.
+    pub async fn run_page(&self, filter: &RunFilter, after: Option<Uuid>) -> Result<Vec<RunRow>> {
+        self.filtered(filter, after, "run_id DESC").await
+    }
+
+    async fn filtered(
+        &self,
+        filter: &RunFilter,
+        after: Option<Uuid>,
+        order: &str,
+    ) -> Result<Vec<RunRow>> {
         let marks = format!("state IN ({})", vec!["?"; filter.states.len()].join(", "));
         let mut conditions = vec!["1 = 1"];
-        if filter.task_id.is_some() {
-            conditions.push("task_id = ?");
-        }
-        if !filter.states.is_empty() {
-            conditions.push(&marks);
-        }
-        if filter.since.is_some() {
-            conditions.push("goshift_run.submitted_at >= {now_plus}");
-        }
-        if filter.dead {
-            conditions.push(DEAD);
-        }
+        conditions.extend(filter.task_id.map(|_| "task_id = ?"));
+        conditions.extend((!filter.states.is_empty()).then_some(marks.as_str()));
+        conditions.extend(filter.since.map(|_| "goshift_run.submitted_at >= {now_plus}"));
+        conditions.extend(filter.dead.then_some(DEAD));
+        conditions.extend(after.map(|_| "run_id < ?"));
         let mut query = self.query(&format!(
-            "SELECT {RUN_COLUMNS} FROM goshift_run WHERE {} \
-             ORDER BY CASE state WHEN 'running' THEN 0 WHEN 'retrying' THEN 1 \
-              WHEN 'submitted' THEN 2 ELSE 3 END, \
-             goshift_run.submitted_at DESC, run_id DESC LIMIT ?",
+            "SELECT {RUN_COLUMNS} FROM goshift_run WHERE {} ORDER BY {order} LIMIT ?",
             conditions.join(" AND ")
         ));
         if let Some(task_id) = filter.task_id {
@@ -177,6 +187,9 @@ impl Ledger {
         }
         if let Some(since) = filter.since {
             query = query.bind(-i64::try_from(since.as_millis()).unwrap_or(i64::MAX));
+        }
+        if let Some(after) = after {
+            query = query.bind(after.to_string());
         }
         let limit = i64::try_from(filter.limit).unwrap_or(i64::MAX);
         let rows = self.answer("reading runs", query.bind(limit).fetch_all(&self.pool)).await?;

@@ -14,6 +14,7 @@ use crate::error::{Error, Result};
 use dialect::Dialect;
 use transact::Attempt;
 
+mod catalogue;
 mod claim;
 mod connect;
 mod detail;
@@ -25,6 +26,7 @@ mod fleet;
 mod gate;
 mod inspect;
 mod joining;
+mod overview;
 mod participants;
 mod pause;
 mod purge;
@@ -39,6 +41,7 @@ mod tasks;
 mod transact;
 mod window;
 
+pub use catalogue::{TaskFilter, known_state};
 pub use claim::{Claim, ClaimOutcome, Role};
 pub use detail::{ParticipantRow, ShardCount, ShardRow, TransitionRow};
 pub use ending::{Ending, lease_lost};
@@ -46,6 +49,7 @@ pub use figures::Progress;
 pub use fleet::{SeenWorker, WorkerRow};
 pub use gate::{RunLimits, WaitingRun};
 pub use inspect::{ActiveRun, RunFilter, RunRow, Since};
+pub use overview::Overview;
 pub use participants::{Halt, Standing};
 pub use pause::{PauseRow, Scope, Waiting};
 pub use rejected::RejectedRow;
@@ -73,6 +77,16 @@ pub enum State {
 }
 
 impl State {
+    /// All of them.
+    pub const ALL: [Self; 6] = [
+        Self::Submitted,
+        Self::Running,
+        Self::Retrying,
+        Self::Succeeded,
+        Self::Failed,
+        Self::Cancelled,
+    ];
+
     /// The word in the ledger and in `task_status`.
     pub fn name(self) -> &'static str {
         match self {

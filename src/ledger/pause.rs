@@ -33,7 +33,7 @@ impl Scope {
 }
 
 /// A pause, for people.
-#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, utoipa::ToSchema)]
 pub struct PauseRow {
     /// `fleet`, or `queue:` and a priority.
     pub scope: String,

@@ -13,7 +13,7 @@ use crate::plugin::{Bound, BoundValue, Receipt, Rejection};
 const MESSAGE: usize = 2000;
 
 /// A row that a run has left out.
-#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, utoipa::ToSchema)]
 pub struct RejectedRow {
     /// The run.
     pub run_id: Uuid,

@@ -8,7 +8,7 @@ use super::{Ledger, get, values};
 use crate::error::{Error, Result};
 use crate::task::{Endpoint, TaskRow};
 
-const COLUMNS: &str = "id, from_app, from_db_type, from_db, from_table, to_app, to_db_type, \
+pub(super) const COLUMNS: &str = "id, from_app, from_db_type, from_db, from_table, to_app, to_db_type, \
      to_db, to_table, params, online_status, task_desc, task_status, owner";
 
 /// Tasks read by one statement.

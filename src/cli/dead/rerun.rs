@@ -2,7 +2,7 @@
 
 use uuid::Uuid;
 
-use super::{Chosen, again, name};
+use super::{Chosen, name};
 use crate::cli::show;
 use crate::config::Settings;
 use crate::error::{Error, Result};
@@ -48,7 +48,7 @@ pub(in crate::cli) async fn rerun(
     }
     let mut runs = Vec::new();
     for row in &chosen.runs {
-        match again(row) {
+        match crate::rerun::again(row, &show::who()) {
             Ok(run) => runs.push(run),
             Err(error) => outcome.refuse(error.context(format!("dead run {}", row.run_id))),
         }

@@ -240,12 +240,13 @@ impl Site {
         }
     }
 
-    /// A command of one of the three binaries, with this test's configuration.
+    /// A command of one of the binaries, with this test's configuration.
     pub fn command(&self, binary: &str, arguments: &[&str]) -> Command {
         let path = match binary {
             "goshift" => env!("CARGO_BIN_EXE_goshift"),
             "goshift-submit" => env!("CARGO_BIN_EXE_goshift-submit"),
             "goshift-worker" => env!("CARGO_BIN_EXE_goshift-worker"),
+            "goshift-server" => env!("CARGO_BIN_EXE_goshift-server"),
             other => panic!("there is no binary {other}"),
         };
         let mut command = Command::new(path);
@@ -291,6 +292,15 @@ impl Site {
         if !fault.is_empty() {
             command.env("GOSHIFT_FAULT", fault);
         }
+        command.stdout(Stdio::null()).stderr(file);
+        Worker { child: command.spawn().unwrap(), log }
+    }
+
+    /// Starts a server; its log is `server.log` in the test's folder.
+    pub fn server(&self) -> Worker {
+        let log = self.folder.join("server.log");
+        let file = std::fs::OpenOptions::new().create(true).append(true).open(&log).unwrap();
+        let mut command = self.command("goshift-server", &[]);
         command.stdout(Stdio::null()).stderr(file);
         Worker { child: command.spawn().unwrap(), log }
     }
@@ -384,7 +394,7 @@ impl Lock {
     }
 }
 
-/// A worker process. Dropping it kills it.
+/// A worker's or a server's process. Dropping it kills it.
 pub struct Worker {
     child: Child,
     log: PathBuf,

@@ -1,0 +1,81 @@
+//! `goshift-server`: the REST API over the ledger, for the person on call and for services without an
+//! AMQP client.
+//!
+//! It does what the command lines do, by the same library, and never goes around the ledger: any
+//! number of servers may run beside each other and beside workers.
+
+use std::sync::Arc;
+
+use governor::{DefaultDirectRateLimiter, Quota, RateLimiter};
+use tokio::net::TcpListener;
+
+use crate::config::Settings;
+use crate::config::server::ServerSettings;
+use crate::error::{Error, Result};
+use crate::ledger::Ledger;
+use crate::shutdown::Shutdown;
+use crate::submit::Submitter;
+
+mod access;
+mod dead;
+mod events;
+mod extract;
+mod health;
+mod metrics;
+mod page;
+mod problem;
+mod rejected;
+mod routes;
+mod runs;
+mod submit;
+mod tasks;
+mod workers;
+
+pub use routes::document;
+
+use events::Watched;
+
+/// What every request may use.
+struct App {
+    settings: Arc<Settings>,
+    server: ServerSettings,
+    ledger: Ledger,
+    submitter: Submitter,
+    submits: DefaultDirectRateLimiter,
+    watched: Arc<Watched>,
+}
+
+/// A handler's share of it.
+type Shared = axum::extract::State<Arc<App>>;
+
+/// Serves until it is told to stop, then ends the requests that are under way.
+///
+/// # Errors
+/// When it can't start: the configuration, the task database, or the address.
+pub async fn serve(settings: Arc<Settings>, shutdown: Shutdown) -> Result<()> {
+    let server = settings.server()?;
+    server.check()?;
+    let ledger = Ledger::open(&settings).await?;
+    let submitter = Submitter::open(&settings, ledger.clone(), "goshift-server")?;
+    let submits = RateLimiter::direct(Quota::per_second(server.max_submits_per_second));
+    let listener = TcpListener::bind(server.listen).await.map_err(|error| {
+        Error::config(format!("can't listen on {}", server.listen))
+            .caused_by(error)
+            .with_remedy("is another process listening there? set server.listen")
+    })?;
+    let at = listener.local_addr().unwrap_or(server.listen);
+    let guarded = if server.tokens.is_empty() { "no token: this machine only" } else { "by token" };
+    tracing::info!("listening on http://{at} ({guarded}); tasks in {}", ledger.address());
+    let drain = shutdown.drain.clone();
+    let watched = Arc::<Watched>::default();
+    // Streams end with it, so that their connections don't hold the server back.
+    tokio::spawn(Arc::clone(&watched).follow(ledger.clone(), drain.clone()));
+    let app = Arc::new(App { settings, server, ledger, submitter, submits, watched });
+    let serving = axum::serve(listener, routes::router(app))
+        .with_graceful_shutdown(async move { drain.cancelled().await });
+    tokio::select! {
+        served = serving => served
+            .map_err(|error| Error::internal("the server has ended").caused_by(error)),
+        () = shutdown.halt.cancelled() => Ok(()),
+    }
+}

@@ -1,0 +1,11 @@
+//! `goshift-server` as its callers meet it: real processes, HTTP, every engine as the task database.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "helpers of tests")]
+
+#[path = "../suite/support/mod.rs"]
+mod support;
+
+mod access;
+mod client;
+mod document;
+mod runs;
+mod tasks;

@@ -1,0 +1,190 @@
+//! Runs over HTTP.
+
+use serde_json::{Value, json};
+
+use crate::client::{SUBMIT, Served, on_each};
+
+/// A server with task 5, which copies 3,000 rows, and task 6, which fails at once.
+async fn served(engine: &'static str) -> Served {
+    let served = Served::new(engine).await;
+    let site = &served.site;
+    site.my("CREATE TABLE source (id int PRIMARY KEY, t varchar(20)); \
+         INSERT INTO source SELECT seq, CONCAT('row ', seq) FROM seq_1_to_3000")
+        .await;
+    site.task(5, ("mysql", "source"), ("postgres", "target"), r#"{"read_batch": 500}"#).await;
+    site.task(6, ("mysql", "nowhere"), ("postgres", "target"), "").await;
+    served
+}
+
+fn id(run: &Value) -> String {
+    run["run_id"].as_str().unwrap().to_owned()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_run_is_submitted_followed_and_shown() {
+    on_each(|engine| async move {
+        let served = served(engine).await;
+        let bearer = format!("Bearer {SUBMIT}");
+        let headers = [("authorization", bearer.as_str()), ("idempotency-key", "night 1")];
+        let body = json!({"task_id": 5, "params": {"worker_num": 2}, "submitted_by": "airflow"});
+        let submit = || served.ask("POST", "/api/v1/runs", Some(&body.to_string()), &headers);
+        let first = submit().expect(202);
+        let again = submit().expect(202);
+        assert_eq!((id(&first), &again["new"]), (id(&again), &json!(false)), "{engine}");
+        let run = id(&first);
+        let waiting = served.get(&format!("/api/v1/runs/{run}")).expect(200);
+        assert_eq!(
+            (&waiting["state"], &waiting["submitted_by"]),
+            (&"submitted".into(), &"airflow".into())
+        );
+
+        let worker = served.site.worker("w", &[]);
+        let events = served.events(&run);
+        let last = events.last().unwrap();
+        assert_eq!(
+            (&last["state"], &last["rows_done"]),
+            (&"succeeded".into(), &3000.into()),
+            "{engine}"
+        );
+        assert_eq!(served.events(&run).len(), 1, "{engine}: whoever comes late hears the end");
+        let shown = served.get(&format!("/api/v1/runs/{run}")).expect(200);
+        let path: Vec<_> =
+            shown["transitions"].as_array().unwrap().iter().map(|t| &t["to_state"]).collect();
+        assert_eq!(path, ["submitted", "running", "succeeded"], "{engine}");
+        assert_eq!(shown["shards"][0]["shards"], shown["shards_total"], "{engine}");
+        assert_eq!(shown["rows_written"], 3000, "{engine}");
+        let shards = served.get(&format!("/api/v1/runs/{run}/shards?limit=2")).expect(200);
+        assert_eq!(shards["items"].as_array().unwrap().len(), 2, "{engine}");
+        let rest = format!("/api/v1/runs/{run}/shards?after={}", shards["next"].as_str().unwrap());
+        assert_eq!(served.get(&rest).expect(200)["items"][0]["shard_no"], 2, "{engine}");
+        let workers = served.get("/api/v1/workers").expect(200);
+        assert_eq!(workers["items"][0]["state"], "working", "{engine}: {workers}");
+        let metrics = served.get("/metrics").text;
+        for line in
+            ["goshift_workers{state=\"working\"} 1", "goshift_runs_open{state=\"running\"} 0"]
+        {
+            assert!(metrics.contains(line), "{engine}: {metrics}");
+        }
+
+        served.post(&format!("/api/v1/runs/{run}/cancel"), &json!({})).refused(409, "succeeded");
+        let again = served.post(&format!("/api/v1/runs/{run}/rerun"), &json!({})).expect(202);
+        served.site.wait_for(&id(&again), "succeeded").await;
+        drop(worker);
+        served.site.assert_equal(5);
+        served.remove().await;
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_run_that_waits_is_cancelled_and_a_pause_holds_others_back() {
+    let served = served("mysql").await;
+    served.put("/api/v1/pauses/fleet", &json!({"reason": "the target moves"})).status_is(204);
+    let pauses = served.get("/api/v1/pauses").expect(200);
+    assert_eq!(pauses["items"][0]["reason"], "the target moves");
+    let run = id(&served.post("/api/v1/runs", &json!({"task_id": 5})).expect(202));
+    served.site.drain();
+    assert_eq!(served.site.state(&run).await, "submitted");
+    let cancelled = served.post(&format!("/api/v1/runs/{run}/cancel"), &json!({})).expect(200);
+    assert_eq!(cancelled["state"], "cancelled");
+    served.post(&format!("/api/v1/runs/{run}/cancel"), &json!({})).refused(409, "cancelled");
+    served.delete("/api/v1/pauses/fleet").status_is(204);
+    served.delete("/api/v1/pauses/fleet").refused(404, "not paused");
+    served.put("/api/v1/pauses/urgent", &json!({})).refused(404, "urgent");
+    served.remove().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn dead_runs_are_listed_repeated_and_purged() {
+    on_each(|engine| async move {
+        let served = served(engine).await;
+        let run = id(&served.post("/api/v1/runs", &json!({"task_id": 6})).expect(202));
+        served.site.drain();
+        let dead = served.get("/api/v1/runs?dead=true").expect(200);
+        assert_eq!(
+            (id(&dead["items"][0]), dead["items"].as_array().unwrap().len()),
+            (run.clone(), 1)
+        );
+        assert!(dead["items"][0]["remedy"].as_str().unwrap().contains("from_table"), "{dead}");
+        served.post("/api/v1/dead/rerun", &json!({"runs": [run], "task": 6})).refused(400, "task");
+        let rerun = served.post("/api/v1/dead/rerun", &json!({"runs": [run]})).expect(200);
+        assert_eq!((&rerun["runs"][0]["rerun_of"], &rerun["refused"]), (&json!(run), &json!([])));
+        served.post("/api/v1/dead/rerun", &json!({"runs": [run]})).refused(409, "not dead");
+        served.site.drain();
+        let purged = served.post("/api/v1/dead/purge", &json!({"task_id": 6})).expect(200);
+        assert_eq!(purged["purged"], 1, "{engine}");
+        let dead = served.get("/api/v1/runs?dead=true").expect(200);
+        assert_eq!(dead["items"], json!([]), "{engine}");
+        served.remove().await;
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn runs_are_listed_in_pages_and_by_state() {
+    on_each(|engine| async move {
+        let served = served(engine).await;
+        let mut runs = Vec::new();
+        for task in 11..16 {
+            served.site.task(task, ("mysql", "nowhere"), ("postgres", "target"), "").await;
+            runs.push(id(&served.post("/api/v1/runs", &json!({"task_id": task})).expect(202)));
+        }
+        served.site.drain();
+        let other = id(&served.post("/api/v1/runs", &json!({"task_id": 5})).expect(202));
+        runs.reverse();
+        let mut met = Vec::new();
+        let first = "/api/v1/runs?limit=2&state=failed,running";
+        let mut path = first.to_owned();
+        loop {
+            let page = served.get(&path).expect(200);
+            met.extend(page["items"].as_array().unwrap().iter().map(id));
+            let Some(next) = page["next"].as_str() else { break };
+            path = format!("{first}&after={next}");
+        }
+        assert_eq!(met, runs, "{engine}: the latest first");
+        let found = |query: &str| {
+            let page = served.get(&format!("/api/v1/runs?{query}")).expect(200);
+            page["items"].as_array().unwrap().iter().map(id).collect::<Vec<_>>()
+        };
+        assert_eq!(found("state=running"), Vec::<String>::new(), "{engine}");
+        assert_eq!(found("task_id=5"), [other], "{engine}");
+        assert_eq!(found("since=1h&limit=500").len(), 6, "{engine}");
+        served.remove().await;
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_can_t_be_submitted_is_refused_with_the_reason() {
+    let served = served("sqlite").await;
+    let refused =
+        |body: Value, status, part| served.post("/api/v1/runs", &body).refused(status, part);
+    refused(json!({"task_id": 999}), 404, "999");
+    refused(json!({"task_id": 5, "mode": "dif"}), 422, "dif");
+    refused(json!({"task_id": 5, "params": {"worker_num": 0}}), 422, "worker_num");
+    refused(json!({"task_id": 5, "params": {"pre_sql": "DROP TABLE t"}}), 422, "pre_sql");
+    refused(json!({"task_id": 5, "delay": "soon"}), 422, "delay");
+    refused(json!({"task_id": 5, "priority": "urgent"}), 400, "urgent");
+    refused(json!({"task": 5}), 400, "task");
+    served.get("/api/v1/runs/0199").refused(400, "0199");
+    let unknown = "/api/v1/runs/01990000-0000-7000-8000-000000000000";
+    served.get(unknown).refused(404, "no run");
+    served.get(&format!("{unknown}/events")).refused(404, "no run");
+    served.get(&format!("{unknown}/shards")).refused(404, "no run");
+    served.post(&format!("{unknown}/cancel"), &json!({})).refused(404, "no run");
+    served.post(&format!("{unknown}/rerun"), &json!({})).refused(404, "no run");
+    assert_eq!(served.site.ask_one("SELECT COUNT(*) FROM goshift_run").await, "0");
+    served.remove().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn more_than_may_be_submitted_in_a_second_is_told_so() {
+    let section = json!({"listen": "127.0.0.1:0", "max_submits_per_second": 2});
+    let served = Served::with("sqlite", section).await;
+    let submit = || served.ask("POST", "/api/v1/runs", Some(r#"{"task_id": 1}"#), &[]);
+    let answers: Vec<_> = (0..20).map(|_| submit()).collect();
+    let refused = answers.iter().find(|answer| answer.status == 429).expect("one is too many");
+    refused.refused(429, "at most 2 runs a second");
+    assert_eq!(refused.headers["retry-after"], "1");
+    served.remove().await;
+}
