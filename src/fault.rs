@@ -12,6 +12,8 @@ pub const POINTS: &[&str] = &[
     "delivery.received",
     "claim.committed",
     "delivery.acknowledged",
+    "target.emptying",
+    "target.emptied",
     "shards.recorded",
     "shard.fenced",
     "shard.before_commit",

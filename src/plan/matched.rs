@@ -51,8 +51,12 @@ impl Planner<'_> {
         if split.is_empty() {
             notes.push(format!("{} has no key to split by: one lane copies it", source.table));
         }
+        self.refuse_view(&source.table).await?;
         if !creates_target {
             self.refuse_followers(&target.table).await?;
+            if self.empties() {
+                self.note_emptying(&target, notes);
+            }
         }
         let late_key = columns::pending_key(&target, &pairs);
         let adds_key = late_key.is_some();

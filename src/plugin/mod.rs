@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use crate::batch::{BatchReceiver, BatchSender, WireFormat};
+use crate::checksum::checksum;
 use crate::config::connection::ConnectionConfig;
 use crate::error::{Error, Result};
 use crate::fence::Fence;
@@ -197,6 +198,8 @@ pub struct WritePlan {
     pub by_key: ByKey,
     /// Whether the target gets its key, which is `key`, once all rows are in.
     pub adds_key: bool,
+    /// Whether the target is emptied before the run's first shard.
+    pub empties: bool,
     /// Whether the source itself makes sure that no two rows share the key.
     pub unique_rows: bool,
     /// How rows get in.
@@ -224,6 +227,18 @@ impl WritePlan {
     pub fn other_columns(&self) -> impl Iterator<Item = &Column> {
         let others = (0..self.columns.len()).filter(|position| !self.key.contains(position));
         others.map(|position| &self.schema.columns[self.columns[position].target])
+    }
+
+    /// Whether the run has markers beside its target.
+    pub fn has_markers(&self) -> bool {
+        self.mode == WriteMode::Insert || self.empties
+    }
+
+    /// The marker that says that the run has emptied its target: below those of shards, and another
+    /// one for each table, as a task may be edited in the middle of a run.
+    pub fn emptied_marker(&self) -> i64 {
+        let sum = checksum(self.schema.table.to_string().as_bytes()) as u64;
+        -1 - (sum >> 1) as i64
     }
 
     /// Names the row at fault by its key, for an error about `cells` of one row.
@@ -299,6 +314,12 @@ pub trait Reader: Send + Sync {
 
     /// The split keys of the rows of a range between two keys, in their order.
     async fn keys(&self, plan: &ReadPlan, range: &KeyRange) -> Result<Vec<Bound>>;
+
+    /// Whether the table is a view, whose rows are those of other tables.
+    async fn is_view(&self, table: &TableRef) -> Result<bool>;
+
+    /// Whether the plan has a row to read.
+    async fn has_rows(&self, plan: &ReadPlan) -> Result<bool>;
 
     /// Where the table is for other sessions of its server; `None` if what they would read there may
     /// be something else, as with a view.
@@ -396,6 +417,15 @@ pub struct SnapshotWay {
     pub lanes: usize,
 }
 
+/// The error of a target that keeps rows when all of them are deleted.
+fn not_emptied(table: &TableRef) -> Error {
+    Error::permanent(format!("all rows of {table} were deleted, and some are still there"))
+        .with_remedy(
+            "look for a trigger, a rule or a policy on the target that keeps rows, and for others who \
+             write into it",
+        )
+}
+
 /// The error of a reader whose snapshot is gone, in part or as a whole.
 fn snapshot_lost(place: &str) -> Error {
     Error::transient(format!("{place}: a connection that held the run's snapshot was lost"))
@@ -469,12 +499,18 @@ pub trait Writer: Send + Sync {
     /// Exact number of rows, for a final check.
     async fn count(&self, table: &TableRef) -> Result<u64>;
 
-    /// Makes ready for the run's shards, such as the marker table for [`WriteMode::Insert`].
+    /// Makes ready for the run's shards, such as the marker table ([`WritePlan::has_markers`]).
     /// Returns whether an earlier attempt of this run has already written a marker.
     async fn prepare(&self, plan: &WritePlan) -> Result<bool>;
 
     /// Forgets which shards of the run are in: its target was dropped and is new.
     async fn forget(&self, plan: &WritePlan) -> Result<()>;
+
+    /// Takes every row out of the target, once a run, in one transaction with a marker that tells
+    /// later attempts; with `again` whatever markers say, and those of the run's shards are forgotten.
+    /// Commits only while `fence` is open, behind a lock named after the target: whoever takes it ends
+    /// the session that has it. Returns whether this call has emptied the target.
+    async fn empty(&self, plan: &WritePlan, again: bool, fence: &Fence) -> Result<bool>;
 
     /// Writes one shard in one transaction and returns after its COMMIT. Dropping the future
     /// rolls back.

@@ -24,6 +24,7 @@ use crate::task::{Consistency, Endpoint, Mode, Params, Retry, TaskMeta};
 use crate::throttle::{Gate, Throttle};
 
 mod compared;
+mod emptied;
 mod ends;
 mod feed;
 mod lanes;
@@ -275,7 +276,7 @@ impl Runner {
         let overrides = Params::parse_object(&claim.params)?;
         let task = task.checked(&overrides, Some(&claim.mode))?;
         retry.get_or_init(|| task.params.retry.clone());
-        let (route, mut stored, held_rows) = self.prepared(claim, &task).await?;
+        let (route, mut stored, held_rows) = self.prepared(claim, &task, &keeper.fence).await?;
         self.only_rejected(&task, &route, &mut stored).await?;
         let salvage = self.salvage(claim, &task, &route).await?;
         let progress = Arc::new(Progress::default());

@@ -16,6 +16,8 @@ pub enum WriteWish {
     Replace,
     /// Insert only, each shard once a run, whatever is there.
     Insert,
+    /// Take every row out of the target, once a run, then upsert or insert.
+    TruncateInsert,
 }
 
 impl WriteWish {
@@ -27,6 +29,7 @@ impl WriteWish {
             Self::Update => "update",
             Self::Replace => "replace",
             Self::Insert => "insert",
+            Self::TruncateInsert => "truncate_insert",
         }
     }
 }

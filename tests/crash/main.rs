@@ -15,3 +15,4 @@ mod rejected;
 mod scene;
 mod sharing;
 mod windows;
+mod write_modes;

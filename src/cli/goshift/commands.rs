@@ -117,6 +117,7 @@ pub(super) async fn plan(call: &Call, task_id: i64) -> Result<ExitCode> {
             }
         }
     };
+    let how = if write.empties { format!("empty the target once, then {how}") } else { how };
     let create = if route.plan.creates_target { ", which is going to be created" } else { "" };
     let split = match read.split.as_slice() {
         [] => "no key: one shard".to_owned(),

@@ -18,6 +18,7 @@ mod create;
 mod culprit;
 mod describe;
 mod digest;
+mod empty;
 mod encode;
 mod failure;
 mod hazards;

@@ -211,6 +211,7 @@ mod tests {
             mode: WriteMode::Upsert,
             by_key: ByKey::Merge,
             adds_key: false,
+            empties: false,
             unique_rows: true,
             path: crate::plugin::path::ChosenPath::only(crate::plugin::path::WritePath::Statements),
             statement_rows: 500,

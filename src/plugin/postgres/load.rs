@@ -14,7 +14,7 @@ use crate::plugin::{ByKey, Receipt, WriteMode, WritePlan};
 /// A process that is paused between two statements would keep its row locks: the server ends such
 /// a transaction. In the middle of a COPY only the statement's own limit does, which is far beyond
 /// what a COPY takes, unless the connection has a shorter one.
-const BEGIN: &str = "BEGIN ISOLATION LEVEL READ COMMITTED; \
+pub(super) const BEGIN: &str = "BEGIN ISOLATION LEVEL READ COMMITTED; \
      SET LOCAL idle_in_transaction_session_timeout = '20s'; \
      DO 'BEGIN IF current_setting(''statement_timeout'') = ''0'' THEN \
      PERFORM set_config(''statement_timeout'', ''1h'', true); END IF; END'";

@@ -18,6 +18,7 @@ mod create;
 mod decode;
 mod describe;
 mod digest;
+mod empty;
 mod encode;
 mod error;
 mod hazards;

@@ -8,7 +8,7 @@ use uuid::Uuid;
 use super::connect::{Db, Lane};
 use super::describe::get;
 use super::load::{begin, marker_table, write_shard};
-use super::{create, hazards, key, lock, pressure, sql};
+use super::{create, empty, hazards, key, lock, pressure, sql};
 use crate::batch::{BatchReceiver, WireFormat};
 use crate::error::{Context, Error, Result};
 use crate::fence::Fence;
@@ -112,7 +112,7 @@ impl Writer for PgWriter {
     }
 
     async fn prepare(&self, plan: &WritePlan) -> Result<bool> {
-        if plan.mode == WriteMode::Upsert {
+        if !plan.has_markers() {
             return Ok(false);
         }
         let mut lane = self.db.lane().await?;
@@ -131,6 +131,10 @@ impl Writer for PgWriter {
         lane.execute(delete).await.context(|| format!("markers in {table}"))?;
         lane.release();
         Ok(())
+    }
+
+    async fn empty(&self, plan: &WritePlan, again: bool, fence: &Fence) -> Result<bool> {
+        empty::empty(&self.db, plan, again, fence).await
     }
 
     async fn write(&self, plan: &WritePlan, shard: u64, input: BatchReceiver) -> Result<Receipt> {
@@ -186,7 +190,7 @@ impl Writer for PgWriter {
                 || format!("sequence of column {} of table {}", column.name, plan.schema.table),
             )?;
         }
-        if plan.mode == WriteMode::Insert {
+        if plan.has_markers() {
             let delete = format!(
                 "DELETE FROM {} WHERE written_at < now() - interval '7 days'",
                 marker_table(plan)
@@ -218,7 +222,7 @@ async fn prepare_markers(lane: &mut Lane, plan: &WritePlan) -> Result<bool> {
 }
 
 /// The single value of a query.
-async fn single<T>(lane: &mut Lane, query: String) -> Result<T>
+pub(super) async fn single<T>(lane: &mut Lane, query: String) -> Result<T>
 where
     T: for<'r> sqlx::Decode<'r, sqlx::Postgres> + sqlx::Type<sqlx::Postgres>,
 {

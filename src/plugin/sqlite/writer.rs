@@ -145,6 +145,11 @@ impl Writer for SqliteWriter {
         .await
     }
 
+    async fn empty(&self, plan: &WritePlan, again: bool, fence: &Fence) -> Result<bool> {
+        let (plan, fence) = (copy(plan), fence.clone());
+        self.take_turn(move |session| shard::empty(session, &plan, again, &fence)).await
+    }
+
     async fn write(
         &self,
         plan: &WritePlan,
@@ -213,7 +218,7 @@ impl Writer for SqliteWriter {
     }
 
     async fn finish(&self, plan: &WritePlan) -> Result<()> {
-        if plan.mode != WriteMode::Insert {
+        if !plan.has_markers() {
             return Ok(());
         }
         self.take_turn(move |session| {
@@ -236,6 +241,7 @@ fn copy(plan: &WritePlan) -> WritePlan {
         mode: plan.mode,
         by_key: plan.by_key,
         adds_key: plan.adds_key,
+        empties: plan.empties,
         unique_rows: plan.unique_rows,
         path: ChosenPath::only(WritePath::Statements),
         statement_rows: plan.statement_rows,
@@ -257,7 +263,7 @@ fn prepare(session: &Session<'_>, plan: &WritePlan) -> Result<bool> {
             WriteMode::Insert => error,
         }
     })?;
-    if plan.mode != WriteMode::Insert {
+    if !plan.has_markers() {
         return Ok(false);
     }
     let marked = || {
