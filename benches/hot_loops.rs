@@ -61,6 +61,7 @@ fn plan() -> WritePlan {
         mode: WriteMode::Upsert,
         adds_key: false,
         empties: false,
+        swap: None,
         unique_rows: true,
         path: ChosenPath::only(WritePath::Statements),
         statement_rows: 500,

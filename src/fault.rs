@@ -22,6 +22,8 @@ pub const POINTS: &[&str] = &[
     "join.committed",
     "key.before",
     "key.added",
+    "swap.fenced",
+    "swap.renamed",
     "finish.before_commit",
     "finish.committed",
     "retry.before_publish",

@@ -244,8 +244,10 @@ impl TaskRow {
             ))
             .with_remedy("take write_mode out of params, or use mode init"));
         }
-        if let (Some(wish @ WriteWish::TruncateInsert), MaxDelete::AtMost { .. }) =
-            (wish, params.max_delete)
+        if let (
+            Some(wish @ (WriteWish::TruncateInsert | WriteWish::Swap)),
+            MaxDelete::AtMost { .. },
+        ) = (wish, params.max_delete)
         {
             return Err(Error::config(format!(
                 "write_mode \"{}\" takes every row out of the target, whatever max_delete says \

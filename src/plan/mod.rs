@@ -18,6 +18,7 @@ use lanes::Lanes;
 use matched::Matched;
 use rules::{RuledPair, Rules};
 
+mod beside;
 pub mod check;
 mod columns;
 mod consistency;
@@ -30,6 +31,8 @@ pub mod sizing;
 pub mod split;
 mod tables;
 mod wish;
+
+pub use tables::find_table;
 
 /// `write_batch` of a task that names none: the seed's own figure.
 const DEFAULT_WRITE_BATCH: usize = 500;
@@ -114,7 +117,8 @@ impl Planner<'_> {
             false => WireFormat::Canonical,
         };
         let keyless = mode == WriteMode::Insert && !matched.adds_key;
-        let empties = self.empties();
+        // The table beside the target too: a run may start over.
+        let empties = self.empties() || matched.swap.is_some();
         // A run that starts over empties its target again.
         let may_double = keyless && !empties;
         let Lanes { lanes, all_lanes, snapshot } =
@@ -136,6 +140,7 @@ impl Planner<'_> {
             by_key,
             adds_key: matched.adds_key,
             empties,
+            swap: matched.swap.clone(),
             unique_rows: !may_collide,
             path: ChosenPath::only(WritePath::Statements),
             statement_rows: params.write_batch.unwrap_or(DEFAULT_WRITE_BATCH),

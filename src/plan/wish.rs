@@ -13,9 +13,10 @@ pub(super) fn by_key(wish: Option<WriteWish>) -> ByKey {
         Some(WriteWish::InsertIgnore) => ByKey::Keep,
         Some(WriteWish::Update) => ByKey::Update,
         Some(WriteWish::Replace) => ByKey::Replace,
-        Some(WriteWish::Upsert | WriteWish::Insert | WriteWish::TruncateInsert) | None => {
-            ByKey::Merge
-        }
+        Some(
+            WriteWish::Upsert | WriteWish::Insert | WriteWish::TruncateInsert | WriteWish::Swap,
+        )
+        | None => ByKey::Merge,
     }
 }
 
@@ -119,7 +120,7 @@ impl Planner<'_> {
             Some(wish @ (WriteWish::InsertIgnore | WriteWish::Update | WriteWish::Replace)) => {
                 return Err(keyless(wish, table));
             }
-            Some(WriteWish::Upsert | WriteWish::TruncateInsert) | None => {
+            Some(WriteWish::Upsert | WriteWish::TruncateInsert | WriteWish::Swap) | None => {
                 notes.push(format!(
                     "{table} has no key that tells rows apart: rows are inserted, each shard once, \
                      with a marker in goshift_marker",

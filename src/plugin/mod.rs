@@ -200,6 +200,8 @@ pub struct WritePlan {
     pub adds_key: bool,
     /// Whether the target is emptied before the run's first shard.
     pub empties: bool,
+    /// The table whose place this one takes when all rows are in.
+    pub swap: Option<TableRef>,
     /// Whether the source itself makes sure that no two rows share the key.
     pub unique_rows: bool,
     /// How rows get in.
@@ -237,8 +239,7 @@ impl WritePlan {
     /// The marker that says that the run has emptied its target: below those of shards, and another
     /// one for each table, as a task may be edited in the middle of a run.
     pub fn emptied_marker(&self) -> i64 {
-        let sum = checksum(self.schema.table.to_string().as_bytes()) as u64;
-        -1 - (sum >> 1) as i64
+        marker_of(&self.schema.table, "empty")
     }
 
     /// Names the row at fault by its key, for an error about `cells` of one row.
@@ -252,6 +253,34 @@ impl WritePlan {
         let named: Vec<_> = named.collect();
         if named.is_empty() { "a row".to_owned() } else { format!("row {}", named.join(", ")) }
     }
+}
+
+/// A marker of something that is done with a table once a run: below those of shards.
+fn marker_of(table: &TableRef, what: &str) -> i64 {
+    let sum = checksum(format!("{what} {table}").as_bytes()) as u64;
+    -1 - (sum >> 1) as i64
+}
+
+/// The table that a run loads beside its target, to take its place.
+pub fn beside(target: &TableRef, run_id: Uuid) -> TableRef {
+    named_beside(target, "_goshift_", run_id)
+}
+
+/// The target once another table has taken its place.
+fn old(target: &TableRef, run_id: Uuid) -> TableRef {
+    named_beside(target, "_goshift_old_", run_id)
+}
+
+/// A name that every engine takes (PostgreSQL's are shortest, with 63 bytes), and every attempt finds.
+fn named_beside(target: &TableRef, word: &str, run_id: Uuid) -> TableRef {
+    // The last digits are random, the first the time.
+    let suffix = format!("{word}{}", &run_id.simple().to_string()[20..]);
+    let mut end = target.name.len().min(63 - suffix.len());
+    while !target.name.is_char_boundary(end) {
+        end -= 1;
+    }
+    let name = format!("{}{suffix}", &target.name[..end]);
+    TableRef { schema: target.schema.clone(), name }
 }
 
 /// What a shard's transaction did, known after its COMMIT.
@@ -505,6 +534,21 @@ pub trait Writer: Send + Sync {
 
     /// Forgets which shards of the run are in: its target was dropped and is new.
     async fn forget(&self, plan: &WritePlan) -> Result<()>;
+
+    /// Why no other table can take the place of this one, which may be missing, without a loss, in words
+    /// for people; empty if one can.
+    async fn swap_obstacles(&self, table: &TableRef) -> Result<Vec<String>>;
+
+    /// Creates an empty table that could take the place of `table`. Harmless if it is there.
+    async fn create_like(&self, new: &TableRef, table: &TableRef) -> Result<()>;
+
+    /// Puts the plan's table in the place of `target` in one step, which readers see as a whole or not
+    /// at all, and drops the old one. Only while `fence` is open, behind the lock of [`Writer::empty`].
+    async fn swap(&self, plan: &WritePlan, target: &TableRef, fence: &Fence) -> Result<()>;
+
+    /// Whether an earlier attempt of the run has put its table in the place of `target`; drops what
+    /// that has left.
+    async fn settle_swap(&self, target: &TableRef, run_id: Uuid) -> Result<bool>;
 
     /// Takes every row out of the target, once a run, in one transaction with a marker that tells
     /// later attempts; with `again` whatever markers say, and those of the run's shards are forgotten.

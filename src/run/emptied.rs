@@ -3,7 +3,7 @@
 use super::{Route, Runner};
 use crate::error::{Error, Result};
 use crate::fence::Fence;
-use crate::task::{MaxDelete, TaskMeta};
+use crate::task::{MaxDelete, TaskMeta, WriteWish};
 
 impl Runner {
     /// Takes every row out of the target, once a run; with `again` once more, for shards that begin
@@ -20,22 +20,25 @@ impl Runner {
     ) -> Result<()> {
         let plan = &route.plan;
         let table = &plan.write.schema.table;
+        // Rows that another table is going to replace count as well.
+        let target = plan.write.swap.as_ref().unwrap_or(table);
+        let wish = task.params.write_mode.map_or("", WriteWish::name);
         if task.params.max_delete != MaxDelete::All
-            && !route.writer.is_empty(table).await?
+            && !route.writer.is_empty(target).await?
             && !route.reader.has_rows(&plan.read).await?
         {
             let source = &plan.read.schema.table;
             let which =
                 if plan.read.filter.is_some() { "no row that is to be copied" } else { "no row" };
             return Err(Error::permanent(format!(
-                "{source} has {which}: write_mode \"truncate_insert\" would only empty {table}"
+                "{source} has {which}: write_mode \"{wish}\" would only empty {target}"
             ))
             .with_remedy(
                 "look whether the source is the right one; if the target is to be emptied, set \
                  \"max_delete\": \"all\" in params",
             ));
         }
-        if route.writer.empty(&plan.write, again, fence).await? {
+        if route.writer.empty(&plan.write, again, fence).await? && plan.write.swap.is_none() {
             tracing::info!(task = task.id, "{table} was emptied");
         }
         crate::fault::point("target.emptied");

@@ -35,6 +35,7 @@ mod pressure;
 mod rejects;
 mod resume;
 mod settle;
+mod swap;
 mod window;
 
 pub use compared::Compared;
@@ -276,6 +277,9 @@ impl Runner {
         let overrides = Params::parse_object(&claim.params)?;
         let task = task.checked(&overrides, Some(&claim.mode))?;
         retry.get_or_init(|| task.params.retry.clone());
+        if let Some(done) = self.swapped(claim, &task).await? {
+            return Ok(Some(done));
+        }
         let (route, mut stored, held_rows) = self.prepared(claim, &task, &keeper.fence).await?;
         self.only_rejected(&task, &route, &mut stored).await?;
         let salvage = self.salvage(claim, &task, &route).await?;
@@ -290,7 +294,7 @@ impl Runner {
         let work = self.work(claim, keeper, (gate, salvage), (&route, &task), &progress);
         let limits = work.limits.clone();
         let consistency = stored.consistency.unwrap_or_default();
-        let done = work.copy(stored).await?;
+        let done = work.copy(stored).await.map_err(|error| route.named_beside(error))?;
         drop(reporter);
         let Some(unnoted) = done else { return Ok(None) };
         let all_in =
@@ -307,7 +311,9 @@ impl Runner {
             tracing::warn!(task = claim.task_id, run = %claim.run_id, "{note}");
             notes.push(note);
         }
-        let Settled { compared, rejected, .. } = settled?;
+        let Settled { compared, rejected, .. } = settled.map_err(|e| route.named_beside(e))?;
+        let swapping = self.swap(claim, &route, &keeper.fence, unnoted).await;
+        let unnoted = swapping.map_err(|error| route.named_beside(error))?;
         if rejected > 0 {
             tracing::warn!(task = claim.task_id, run = %claim.run_id, rejected, "rows were left out");
         }

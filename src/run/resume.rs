@@ -32,7 +32,8 @@ impl Runner {
                 }
             };
             let patience = if route.plan.write.empties { stall * KEY_PATIENCE } else { stall };
-            let resumed = bounded(patience, "preparing the target", resuming).await?;
+            let resumed = bounded(patience, "preparing the target", resuming).await;
+            let resumed = resumed.map_err(|error| route.named_beside(error))?;
             let Some((stored, held_rows)) = resumed else {
                 let table = &route.plan.write.schema.table;
                 tracing::info!("{table}: adding the key that was left out");

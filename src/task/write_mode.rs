@@ -18,6 +18,8 @@ pub enum WriteWish {
     Insert,
     /// Take every row out of the target, once a run, then upsert or insert.
     TruncateInsert,
+    /// Load a table beside the target, which then takes its place.
+    Swap,
 }
 
 impl WriteWish {
@@ -30,6 +32,7 @@ impl WriteWish {
             Self::Replace => "replace",
             Self::Insert => "insert",
             Self::TruncateInsert => "truncate_insert",
+            Self::Swap => "swap",
         }
     }
 }

@@ -30,12 +30,23 @@ async fn set_params(scene: &Scene, mode: &str, more: &str) {
 /// It dies at this point, and another ends the run.
 async fn survives(mode: &str, point: &str, keyless: bool) {
     on_each(|engine| async move {
-        let scene = scene(engine, mode, keyless, mode == "truncate_insert").await;
+        let scene = scene(engine, mode, keyless, matches!(mode, "truncate_insert" | "swap")).await;
         let run = scene.worker_dies_at(point).await;
         scene.ends_well(&run, &["submitted", "running", "running", "succeeded"]).await;
+        assert_eq!(left_beside(&scene).await, "0", "{engine}, {point}");
         scene.site.remove().await;
     })
     .await;
+}
+
+/// Tables beside the target.
+async fn left_beside(scene: &Scene) -> String {
+    let id = &scene.site.id;
+    let left = format!(
+        "SELECT CAST(COUNT(*) AS CHAR(9)) FROM information_schema.tables \
+         WHERE table_schema = '{id}' AND table_name LIKE 'target_goshift%'"
+    );
+    scene.site.rows(scene.target, &left).await.remove(0).remove(0).trim().to_owned()
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -130,6 +141,46 @@ async fn a_cancelled_owner_does_not_empty_what_the_next_run_has_filled() {
         site.wait_for(&again, "succeeded").await;
         paused.signal("CONT");
         eventually("the paused worker lets go", || async { paused.log().contains("let go") }).await;
+        scene.proven(&again).await;
+        drop((paused, sound));
+        scene.site.remove().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_swapping_run_s_death_does_not_show() {
+    for point in ["target.emptied", "shards.recorded", "shard.committed", "ledger.shards_done"] {
+        survives("swap", point, false).await;
+    }
+    survives("swap", "shard.committed", true).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_run_killed_around_its_swap_swaps_once() {
+    for point in ["swap.fenced", "swap.renamed", "finish.before_commit"] {
+        survives("swap", point, false).await;
+        survives("swap", point, true).await;
+    }
+}
+
+/// It is stopped before its swap is in. Another ends the run, the source changes and the task runs again;
+/// then the first wakes.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_paused_owner_does_not_swap_over_newer_rows() {
+    for engine in ["mysql", "postgres"] {
+        let scene = scene(engine, "swap", false, true).await;
+        let site = &scene.site;
+        let paused = site.faulty_worker("paused", &[], "swap.fenced=stop");
+        let run = site.submitted(&["5"]).remove(0);
+        stopped(&paused).await;
+        let sound = site.worker("sound", &[]);
+        site.wait_for(&run, "succeeded").await;
+        site.my("UPDATE source SET name = CONCAT('newer ', id)").await;
+        let again = site.submitted(&["5"]).remove(0);
+        site.wait_for(&again, "succeeded").await;
+        paused.signal("CONT");
+        eventually("the paused worker lets go", || async { paused.log().contains("let go") }).await;
+        assert_eq!(scene.stale_rows().await, 0, "{engine}: stale rows landed");
         scene.proven(&again).await;
         drop((paused, sound));
         scene.site.remove().await;

@@ -1,5 +1,6 @@
 //! `write_mode` update and replace, into every engine; the others in modules of their own.
 
+mod swap;
 mod truncate_insert;
 
 use crate::support::{ENGINES, Site, text};

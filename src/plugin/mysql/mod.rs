@@ -37,6 +37,7 @@ mod sql;
 mod stage;
 mod statement;
 mod storage;
+mod swap;
 mod types;
 mod window;
 mod writer;

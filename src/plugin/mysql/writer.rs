@@ -16,7 +16,7 @@ use super::purge::PurgeHold;
 use super::statement::{STATEMENT_BYTES, Statement};
 use super::{
     create, culprit, describe, empty, failure, hazards, inside, load, lock, pressure, sql, stage,
-    storage,
+    storage, swap,
 };
 use crate::batch::{Batch, BatchReceiver, Payload, WireFormat};
 use crate::config::connection::ConnectionConfig;
@@ -235,6 +235,22 @@ impl Writer for MysqlWriter {
             .map_err(|error| self.db.failure(doing, error))?;
         lease.keep();
         Ok(row.is_some())
+    }
+
+    async fn swap_obstacles(&self, table: &TableRef) -> Result<Vec<String>> {
+        swap::obstacles(&self.db, table).await
+    }
+
+    async fn create_like(&self, new: &TableRef, table: &TableRef) -> Result<()> {
+        swap::create_like(&self.db, new, table).await
+    }
+
+    async fn swap(&self, plan: &WritePlan, target: &TableRef, fence: &Fence) -> Result<()> {
+        swap::swap(&self.db, plan, target, fence).await
+    }
+
+    async fn settle_swap(&self, target: &TableRef, run_id: Uuid) -> Result<bool> {
+        swap::settle(&self.db, target, run_id).await
     }
 
     async fn empty(&self, plan: &WritePlan, again: bool, fence: &Fence) -> Result<bool> {

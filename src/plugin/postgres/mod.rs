@@ -33,6 +33,7 @@ mod pressure;
 mod reader;
 mod snapshot;
 mod sql;
+mod swap;
 mod tuples;
 mod types;
 mod window;

@@ -8,7 +8,7 @@ use uuid::Uuid;
 use super::connect::{Db, Lane};
 use super::describe::get;
 use super::load::{begin, marker_table, write_shard};
-use super::{create, empty, hazards, key, lock, pressure, sql};
+use super::{create, empty, hazards, key, lock, pressure, sql, swap};
 use crate::batch::{BatchReceiver, WireFormat};
 use crate::error::{Context, Error, Result};
 use crate::fence::Fence;
@@ -131,6 +131,22 @@ impl Writer for PgWriter {
         lane.execute(delete).await.context(|| format!("markers in {table}"))?;
         lane.release();
         Ok(())
+    }
+
+    async fn swap_obstacles(&self, table: &TableRef) -> Result<Vec<String>> {
+        swap::obstacles(&self.db, table).await
+    }
+
+    async fn create_like(&self, new: &TableRef, table: &TableRef) -> Result<()> {
+        swap::create_like(&self.db, new, table).await
+    }
+
+    async fn swap(&self, plan: &WritePlan, target: &TableRef, fence: &Fence) -> Result<()> {
+        swap::swap(&self.db, plan, target, fence).await
+    }
+
+    async fn settle_swap(&self, target: &TableRef, run_id: Uuid) -> Result<bool> {
+        swap::settle(&self.db, target, run_id).await
     }
 
     async fn empty(&self, plan: &WritePlan, again: bool, fence: &Fence) -> Result<bool> {
