@@ -60,6 +60,8 @@ fn plan() -> WritePlan {
         key: vec![0],
         mode: WriteMode::Upsert,
         adds_key: false,
+        empties: false,
+        swap: None,
         unique_rows: true,
         path: ChosenPath::only(WritePath::Statements),
         statement_rows: 500,

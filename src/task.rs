@@ -253,6 +253,22 @@ impl TaskRow {
             ))
             .with_remedy("take write_mode out of params, or use mode init"));
         }
+        if let (
+            Some(wish @ (WriteWish::TruncateInsert | WriteWish::Swap)),
+            MaxDelete::AtMost { .. },
+        ) = (wish, params.max_delete)
+        {
+            return Err(Error::config(format!(
+                "write_mode \"{}\" takes every row out of the target, whatever max_delete says \
+                 ({})",
+                wish.name(),
+                params.max_delete
+            ))
+            .with_remedy(
+                "take max_delete out of params, or set it to \"all\", which lets an empty source \
+                 empty the target",
+            ));
+        }
         if mode == Mode::Cursor && params.diff_column.src.len() != 1 {
             return Err(Error::config(
                 "mode cursor needs one diff_column: the column that tells when a row changed",
@@ -367,6 +383,9 @@ mod tests {
             ("{\"mode\": \"dif\"}", "dif"),
             ("{\"mode\": \"diff\", \"write_mode\": \"insert\"}", "write_mode"),
             ("{\"max_delete\": \"some\"}", "max_delete"),
+            ("{\"write_mode\": \"truncate_insert\", \"max_delete\": 5}", "max_delete"),
+            ("{\"mode\": \"mirror\", \"write_mode\": \"truncate_insert\"}", "truncate_insert"),
+            ("{\"write_mode\": \"truncate\"}", "truncate"),
             ("{\"mode\": \"cursor\"}", "diff_column"),
             ("{\"mode\": \"cursor\", \"diff_column\": \"a,b\"}", "diff_column"),
             (

@@ -2,9 +2,10 @@
 
 use std::sync::Arc;
 
+use super::beside::Destination;
 use super::{Planner, columns};
 use crate::error::{Error, Result};
-use crate::schema::Schema;
+use crate::schema::{Schema, TableRef};
 use crate::task::{Mode, WriteWish};
 
 /// The two tables of a task, and how they belong together.
@@ -17,6 +18,8 @@ pub(super) struct Matched {
     pub lacks_key: bool,
     /// Whether this run adds the target's key once the rows are in.
     pub adds_key: bool,
+    /// The table whose place the target takes at the end.
+    pub swap: Option<TableRef>,
     /// The columns that are copied.
     pub pairs: Vec<columns::Pair>,
     /// What the source is split by, positions in its columns.
@@ -38,11 +41,19 @@ impl Planner<'_> {
     pub(super) async fn matched(&self, dry: bool, notes: &mut Vec<String>) -> Result<Matched> {
         let (source, found) = tokio::try_join!(self.source(), self.found_target())?;
         let chosen = columns::chosen(&source, self.task)?;
+        self.refuse_swap(found.as_deref()).await?;
         let (target, creates_target) = self.target(&source, found, &chosen, dry, notes).await?;
         let (target, chosen) = self.settle_drift(&source, target, chosen, dry, notes).await?;
         // Another run's key, which it did not come to add: it is planned for as if it were there.
         let lacks_key = target.pending_key.as_ref().is_some_and(|key| key.run_id != self.run_id);
         let target = if lacks_key { Arc::new(columns::completed(&target)) } else { target };
+        if self.swaps() {
+            // What is going to be refused must not leave a table behind.
+            let all = self.task.params.columns.is_none();
+            columns::required(&target, &columns::pair(&source, &target, &chosen, all)?)?;
+        }
+        let Destination { target, is_new: creates_target, swap } =
+            self.destination((target, creates_target), dry, notes).await?;
         let pairs = columns::pair(&source, &target, &chosen, self.task.params.columns.is_none())?;
         if self.task.params.write_mode != Some(WriteWish::Update) {
             columns::required(&target, &pairs)?;
@@ -51,15 +62,19 @@ impl Planner<'_> {
         if split.is_empty() {
             notes.push(format!("{} has no key to split by: one lane copies it", source.table));
         }
+        self.refuse_view(&source.table).await?;
         if !creates_target {
             self.refuse_followers(&target.table).await?;
+            if self.empties() {
+                self.note_emptying(&target, notes);
+            }
         }
         let late_key = columns::pending_key(&target, &pairs);
         let adds_key = late_key.is_some();
         let key = late_key.unwrap_or_else(|| {
             columns::target_key(&source, &target, &pairs, self.task.params.target_key())
         });
-        Ok(Matched { source, target, creates_target, lacks_key, adds_key, pairs, split, key })
+        Ok(Matched { source, target, creates_target, lacks_key, adds_key, swap, pairs, split, key })
     }
 
     /// The split key: the task's own, else the source's.

@@ -18,6 +18,7 @@ use lanes::Lanes;
 use matched::Matched;
 use rules::{RuledPair, Rules};
 
+mod beside;
 pub mod check;
 mod columns;
 mod consistency;
@@ -33,6 +34,7 @@ mod tables;
 mod wish;
 
 pub use tables::check_source;
+pub use tables::find_table;
 
 /// `write_batch` of a task that names none: the seed's own figure.
 const DEFAULT_WRITE_BATCH: usize = 500;
@@ -117,8 +119,12 @@ impl Planner<'_> {
             false => WireFormat::Canonical,
         };
         let keyless = mode == WriteMode::Insert && !matched.adds_key;
+        // The table beside the target too: a run may start over.
+        let empties = self.empties() || matched.swap.is_some();
+        // A run that starts over empties its target again.
+        let may_double = keyless && !empties;
         let Lanes { lanes, all_lanes, snapshot } =
-            self.lanes(&matched, keyless, &mut notes).await?;
+            self.lanes(&matched, may_double, &mut notes).await?;
         let read = ReadPlan {
             columns: matched.pairs.iter().map(|pair| pair.source).collect(),
             schema: Arc::clone(&matched.source),
@@ -135,13 +141,15 @@ impl Planner<'_> {
             mode,
             by_key,
             adds_key: matched.adds_key,
+            empties,
+            swap: matched.swap.clone(),
             unique_rows: !may_collide,
             path: ChosenPath::only(WritePath::Statements),
             statement_rows: params.write_batch.unwrap_or(DEFAULT_WRITE_BATCH),
             format,
             run_id: self.run_id,
         };
-        let is_free = matched.creates_target || self.goes_on;
+        let is_free = matched.creates_target || self.goes_on || empties;
         write.path = self.writer.choose_path(&write, is_free).await?;
         Ok(Plan {
             read: Arc::new(read),
@@ -213,23 +221,25 @@ impl Plan {
             ByKey::Update => " updated",
             ByKey::Replace => " replaced",
         };
+        let emptied = if write.empties { " emptied" } else { "" };
         let rules: Vec<_> = read.columns.iter().map(|&column| read.rules.of(column)).collect();
         let rules = if read.rules.is_empty() { String::new() } else { format!(" {rules:?}") };
         let text = format!(
-            "{from} {} {to} {} {split:?} {columns:?} {:?} {:?} {mode:?}{kept}{rules}",
+            "{from} {} {to} {} {split:?} {columns:?} {:?} {:?} {mode:?}{kept}{emptied}{rules}",
             read.schema.table, write.schema.table, read.filter, write.key
         );
         format!("{:032x}", checksum(text.as_bytes()))
     }
 
-    /// Refuses to double rows: a target without a key that already holds rows, unless the task
-    /// asks for `insert` by name or an earlier attempt of this run wrote them.
+    /// Refuses to double rows: a target without a key that already holds rows, unless it is emptied
+    /// first, the task asks for `insert` by name or an earlier attempt of this run wrote them.
     ///
     /// # Errors
     /// Kind `Permanent` with the ways out.
     pub async fn prepare(&self, writer: &dyn Writer, explicit_insert: bool) -> Result<()> {
         let resumed = writer.prepare(&self.write).await?;
-        if self.write.mode == WriteMode::Upsert || resumed || explicit_insert {
+        let (mode, empties) = (self.write.mode, self.write.empties);
+        if mode == WriteMode::Upsert || empties || resumed || explicit_insert {
             return Ok(());
         }
         let table = &self.write.schema.table;

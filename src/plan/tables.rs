@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::{Planner, columns, wish};
 use crate::error::{Error, Result};
-use crate::plugin::{NewTable, Reader};
+use crate::plugin::{NewTable, Reader, Writer};
 use crate::schema::{Column, LogicalType, Schema, TableRef};
 use crate::task::{TaskMeta, Tinyint1};
 
@@ -17,12 +17,7 @@ impl Planner<'_> {
     }
 
     pub(super) async fn found_target(&self) -> Result<Option<Arc<Schema>>> {
-        for table in spellings(&self.task.to.table) {
-            if let Some(schema) = self.writer.describe(&table).await? {
-                return Ok(Some(schema));
-            }
-        }
-        Ok(None)
+        find_table(self.writer, &self.task.to.table).await
     }
 
     pub(super) async fn target(
@@ -86,6 +81,19 @@ impl Planner<'_> {
             && params.max_errors.is_none()
             && source.estimated_rows.is_none_or(|rows| rows >= LATE_KEY_ROWS)
     }
+}
+
+/// The target of a task by its name there; `None` if it is missing.
+///
+/// # Errors
+/// The writer's.
+pub async fn find_table(writer: &dyn Writer, name: &str) -> Result<Option<Arc<Schema>>> {
+    for table in spellings(name) {
+        if let Some(schema) = writer.describe(&table).await? {
+            return Ok(Some(schema));
+        }
+    }
+    Ok(None)
 }
 
 /// A task's table name, first as it stands, then taken apart at its dot.

@@ -4,7 +4,7 @@ use super::Planner;
 use super::matched::Matched;
 use crate::error::{Error, Result};
 use crate::plugin::{ByKey, WriteMode};
-use crate::schema::TableRef;
+use crate::schema::{Schema, TableRef};
 use crate::task::WriteWish;
 
 /// What an upsert does by the key, as the task wishes.
@@ -13,7 +13,10 @@ pub(super) fn by_key(wish: Option<WriteWish>) -> ByKey {
         Some(WriteWish::InsertIgnore) => ByKey::Keep,
         Some(WriteWish::Update) => ByKey::Update,
         Some(WriteWish::Replace) => ByKey::Replace,
-        Some(WriteWish::Upsert | WriteWish::Insert) | None => ByKey::Merge,
+        Some(
+            WriteWish::Upsert | WriteWish::Insert | WriteWish::TruncateInsert | WriteWish::Swap,
+        )
+        | None => ByKey::Merge,
     }
 }
 
@@ -30,9 +33,45 @@ pub(super) fn require_table(wish: Option<WriteWish>, table: &str) -> Result<()> 
 }
 
 impl Planner<'_> {
+    /// Whether the target is emptied before the run's first shard. Not for a few rows of an earlier run
+    /// that are tried again.
+    pub(super) fn empties(&self) -> bool {
+        let params = &self.task.params;
+        params.write_mode == Some(WriteWish::TruncateInsert) && params.replay.is_none()
+    }
+
+    /// A view may show the rows of the very table that is going to be emptied.
+    pub(super) async fn refuse_view(&self, source: &TableRef) -> Result<()> {
+        let may_share = self.same_server || self.same_database;
+        if !self.empties() || !may_share || !self.reader.is_view(source).await? {
+            return Ok(());
+        }
+        Err(Error::config(format!(
+            "write_mode \"truncate_insert\" empties {} before it reads {source}, which is a view on the \
+             same server: it might then be empty too",
+            self.task.to.table
+        ))
+        .with_remedy("name the view's table in from_table, or use mode mirror"))
+    }
+
+    /// What a person should know of a target that is going to be emptied.
+    pub(super) fn note_emptying(&self, target: &Schema, notes: &mut Vec<String>) {
+        let about = match target.estimated_rows {
+            Some(rows) => format!("about {rows} rows are taken out"),
+            None => "how many rows are taken out is not known".to_owned(),
+        };
+        notes.push(format!(
+            "{} is emptied when the run begins ({about}): until its end readers see fewer rows than \
+             there are",
+            target.table
+        ));
+    }
+
     /// Rows that are taken out to be put in again would take others with them.
     pub(super) async fn refuse_followers(&self, table: &TableRef) -> Result<()> {
-        let Some(wish @ WriteWish::Replace) = self.task.params.write_mode else {
+        let Some(wish @ (WriteWish::Replace | WriteWish::TruncateInsert)) =
+            self.task.params.write_mode
+        else {
             return Ok(());
         };
         let followers = self.writer.followers(table).await?;
@@ -81,7 +120,7 @@ impl Planner<'_> {
             Some(wish @ (WriteWish::InsertIgnore | WriteWish::Update | WriteWish::Replace)) => {
                 return Err(keyless(wish, table));
             }
-            Some(WriteWish::Upsert) | None => {
+            Some(WriteWish::Upsert | WriteWish::TruncateInsert | WriteWish::Swap) | None => {
                 notes.push(format!(
                     "{table} has no key that tells rows apart: rows are inserted, each shard once, \
                      with a marker in goshift_marker",

@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use crate::batch::{BatchReceiver, BatchSender, WireFormat};
+use crate::checksum::checksum;
 use crate::config::connection::ConnectionConfig;
 use crate::error::{Error, Result};
 use crate::fence::Fence;
@@ -201,6 +202,10 @@ pub struct WritePlan {
     pub by_key: ByKey,
     /// Whether the target gets its key, which is `key`, once all rows are in.
     pub adds_key: bool,
+    /// Whether the target is emptied before the run's first shard.
+    pub empties: bool,
+    /// The table whose place this one takes when all rows are in.
+    pub swap: Option<TableRef>,
     /// Whether the source itself makes sure that no two rows share the key.
     pub unique_rows: bool,
     /// How rows get in.
@@ -230,6 +235,17 @@ impl WritePlan {
         others.map(|position| &self.schema.columns[self.columns[position].target])
     }
 
+    /// Whether the run has markers beside its target.
+    pub fn has_markers(&self) -> bool {
+        self.mode == WriteMode::Insert || self.empties
+    }
+
+    /// The marker that says that the run has emptied its target: below those of shards, and another
+    /// one for each table, as a task may be edited in the middle of a run.
+    pub fn emptied_marker(&self) -> i64 {
+        marker_of(&self.schema.table, "empty")
+    }
+
     /// Names the row at fault by its key, for an error about `cells` of one row.
     pub fn describe_row<'a>(&self, cells: impl Iterator<Item = Option<&'a [u8]>>) -> String {
         let cells: Vec<_> = cells.collect();
@@ -241,6 +257,34 @@ impl WritePlan {
         let named: Vec<_> = named.collect();
         if named.is_empty() { "a row".to_owned() } else { format!("row {}", named.join(", ")) }
     }
+}
+
+/// A marker of something that is done with a table once a run: below those of shards.
+fn marker_of(table: &TableRef, what: &str) -> i64 {
+    let sum = checksum(format!("{what} {table}").as_bytes()) as u64;
+    -1 - (sum >> 1) as i64
+}
+
+/// The table that a run loads beside its target, to take its place.
+pub fn beside(target: &TableRef, run_id: Uuid) -> TableRef {
+    named_beside(target, "_goshift_", run_id)
+}
+
+/// The target once another table has taken its place.
+fn old(target: &TableRef, run_id: Uuid) -> TableRef {
+    named_beside(target, "_goshift_old_", run_id)
+}
+
+/// A name that every engine takes (PostgreSQL's are shortest, with 63 bytes), and every attempt finds.
+fn named_beside(target: &TableRef, word: &str, run_id: Uuid) -> TableRef {
+    // The last digits are random, the first the time.
+    let suffix = format!("{word}{}", &run_id.simple().to_string()[20..]);
+    let mut end = target.name.len().min(63 - suffix.len());
+    while !target.name.is_char_boundary(end) {
+        end -= 1;
+    }
+    let name = format!("{}{suffix}", &target.name[..end]);
+    TableRef { schema: target.schema.clone(), name }
 }
 
 /// What a shard's transaction did, known after its COMMIT.
@@ -305,6 +349,12 @@ pub trait Reader: Send + Sync {
 
     /// The split keys of the rows of a range between two keys, in their order.
     async fn keys(&self, plan: &ReadPlan, range: &KeyRange) -> Result<Vec<Bound>>;
+
+    /// Whether the table is a view, whose rows are those of other tables.
+    async fn is_view(&self, table: &TableRef) -> Result<bool>;
+
+    /// Whether the plan has a row to read.
+    async fn has_rows(&self, plan: &ReadPlan) -> Result<bool>;
 
     /// Where the table is for other sessions of its server; `None` if what they would read there may
     /// be something else, as with a view.
@@ -405,6 +455,15 @@ pub struct SnapshotWay {
     pub lanes: usize,
 }
 
+/// The error of a target that keeps rows when all of them are deleted.
+fn not_emptied(table: &TableRef) -> Error {
+    Error::permanent(format!("all rows of {table} were deleted, and some are still there"))
+        .with_remedy(
+            "look for a trigger, a rule or a policy on the target that keeps rows, and for others who \
+             write into it",
+        )
+}
+
 /// The error of a reader whose snapshot is gone, in part or as a whole.
 fn snapshot_lost(place: &str) -> Error {
     Error::transient(format!("{place}: a connection that held the run's snapshot was lost"))
@@ -486,12 +545,33 @@ pub trait Writer: Send + Sync {
     /// Exact number of rows, for a final check.
     async fn count(&self, table: &TableRef) -> Result<u64>;
 
-    /// Makes ready for the run's shards, such as the marker table for [`WriteMode::Insert`].
+    /// Makes ready for the run's shards, such as the marker table ([`WritePlan::has_markers`]).
     /// Returns whether an earlier attempt of this run has already written a marker.
     async fn prepare(&self, plan: &WritePlan) -> Result<bool>;
 
     /// Forgets which shards of the run are in: its target was dropped and is new.
     async fn forget(&self, plan: &WritePlan) -> Result<()>;
+
+    /// Why no other table can take the place of this one, which may be missing, without a loss, in words
+    /// for people; empty if one can.
+    async fn swap_obstacles(&self, table: &TableRef) -> Result<Vec<String>>;
+
+    /// Creates an empty table that could take the place of `table`. Harmless if it is there.
+    async fn create_like(&self, new: &TableRef, table: &TableRef) -> Result<()>;
+
+    /// Puts the plan's table in the place of `target` in one step, which readers see as a whole or not
+    /// at all, and drops the old one. Only while `fence` is open, behind the lock of [`Writer::empty`].
+    async fn swap(&self, plan: &WritePlan, target: &TableRef, fence: &Fence) -> Result<()>;
+
+    /// Whether an earlier attempt of the run has put its table in the place of `target`; drops what
+    /// that has left.
+    async fn settle_swap(&self, target: &TableRef, run_id: Uuid) -> Result<bool>;
+
+    /// Takes every row out of the target, once a run, in one transaction with a marker that tells
+    /// later attempts; with `again` whatever markers say, and those of the run's shards are forgotten.
+    /// Commits only while `fence` is open, behind a lock named after the target: whoever takes it ends
+    /// the session that has it. Returns whether this call has emptied the target.
+    async fn empty(&self, plan: &WritePlan, again: bool, fence: &Fence) -> Result<bool>;
 
     /// Writes one shard in one transaction and returns after its COMMIT. Dropping the future
     /// rolls back.

@@ -24,6 +24,7 @@ use crate::task::{Consistency, Endpoint, Mode, Params, Retry, TaskMeta};
 use crate::throttle::{Gate, Throttle};
 
 mod compared;
+mod emptied;
 mod ends;
 mod feed;
 mod lanes;
@@ -35,6 +36,7 @@ mod rejects;
 mod resume;
 mod settle;
 mod steps;
+mod swap;
 mod window;
 
 pub use compared::Compared;
@@ -276,8 +278,11 @@ impl Runner {
         let overrides = Params::parse_object(&claim.params)?;
         let task = task.checked(&overrides, Some(&claim.mode))?;
         retry.get_or_init(|| task.params.retry.clone());
+        if let Some(done) = self.swapped(claim, &task, &keeper.fence).await? {
+            return Ok(Some(done));
+        }
         self.begin(claim, &task, &keeper.fence).await?;
-        let (route, mut stored, held_rows) = self.prepared(claim, &task).await?;
+        let (route, mut stored, held_rows) = self.prepared(claim, &task, &keeper.fence).await?;
         self.only_rejected(&task, &route, &mut stored).await?;
         let salvage = self.salvage(claim, &task, &route).await?;
         let progress = Arc::new(Progress::default());
@@ -291,7 +296,7 @@ impl Runner {
         let work = self.work(claim, keeper, (gate, salvage), (&route, &task), &progress);
         let limits = work.limits.clone();
         let consistency = stored.consistency.unwrap_or_default();
-        let done = work.copy(stored).await?;
+        let done = work.copy(stored).await.map_err(|error| route.named_beside(error))?;
         drop(reporter);
         let Some(unnoted) = done else { return Ok(None) };
         let all_in =
@@ -308,7 +313,9 @@ impl Runner {
             tracing::warn!(task = claim.task_id, run = %claim.run_id, "{note}");
             notes.push(note);
         }
-        let Settled { compared, rejected, .. } = settled?;
+        let Settled { compared, rejected, .. } = settled.map_err(|e| route.named_beside(e))?;
+        let closing = self.close(&all_in, unnoted).await;
+        let unnoted = closing.map_err(|error| route.named_beside(error))?;
         if rejected > 0 {
             tracing::warn!(task = claim.task_id, run = %claim.run_id, rejected, "rows were left out");
         }

@@ -3,6 +3,7 @@
 
 use super::{KEY_PATIENCE, Route, Runner, Stage, bounded};
 use crate::error::{Error, Result};
+use crate::fence::Fence;
 use crate::ledger::{Claim, Halt, PlanNote, StoredShards};
 use crate::plugin::WriteMode;
 use crate::task::{Consistency, Mode, SourceAndTarget, TaskMeta, WriteWish};
@@ -14,9 +15,9 @@ impl Runner {
         &self,
         claim: &Claim,
         task: &TaskMeta,
+        fence: &Fence,
     ) -> Result<(Route, StoredShards, bool)> {
         let stall = self.settings.worker.stall;
-        let explicit_insert = task.params.write_mode == Some(WriteWish::Insert);
         let stage = if claim.epoch == 1 { Stage::Begin } else { Stage::GoOn };
         self.settle_dropped_target(claim, task).await?;
         loop {
@@ -27,10 +28,12 @@ impl Runner {
             let resuming = async {
                 match route.plan.lacks_key {
                     true => Ok(None),
-                    false => self.resume(claim, &route, task, explicit_insert).await,
+                    false => self.resume(claim, &route, task, fence).await,
                 }
             };
-            let resumed = bounded(stall, "preparing the target", resuming).await?;
+            let patience = if route.plan.write.empties { stall * KEY_PATIENCE } else { stall };
+            let resumed = bounded(patience, "preparing the target", resuming).await;
+            let resumed = resumed.map_err(|error| route.named_beside(error))?;
             let Some((stored, held_rows)) = resumed else {
                 let table = &route.plan.write.schema.table;
                 tracing::info!("{table}: adding the key that was left out");
@@ -66,8 +69,8 @@ impl Runner {
         tracing::warn!(run = %claim.run_id, "the target is gone: starting again");
         self.expel(claim, &route, &stored).await?;
         self.quiesce(claim, Halt::Now).await?;
-        if route.plan.write.mode == WriteMode::Insert {
-            // The shards' numbers begin again.
+        if route.plan.write.has_markers() {
+            // The shards' numbers begin again, and so does a target that somebody else has filled.
             route.writer.forget(&route.plan.write).await?;
         }
         let rows = route.plan.read.schema.estimated_rows;
@@ -85,7 +88,7 @@ impl Runner {
         claim: &Claim,
         route: &Route,
         task: &TaskMeta,
-        explicit_insert: bool,
+        fence: &Fence,
     ) -> Result<Option<(StoredShards, bool)>> {
         let plan = &route.plan;
         let hash = route.fingerprint();
@@ -105,7 +108,7 @@ impl Runner {
         if restart && plan.write.adds_key && !plan.creates_target {
             return Ok(None);
         }
-        if restart && plan.write.mode == WriteMode::Insert {
+        if restart && plan.write.mode == WriteMode::Insert && !plan.write.empties {
             return Err(Error::permanent(
                 "the task or its target changed while the run was half done, and the target has \
                  no key: going on could double rows",
@@ -122,7 +125,12 @@ impl Runner {
             self.quiesce(claim, Halt::Now).await?;
             stored = StoredShards { participants: stored.participants, ..StoredShards::default() };
         }
+        let explicit_insert = task.params.write_mode == Some(WriteWish::Insert);
         plan.prepare(route.writer.as_ref(), explicit_insert || stored.last.is_some()).await?;
+        if plan.write.empties && stored.last.is_none() {
+            // Shards that are in the ledger may be in the target: afterwards it is not emptied any more.
+            self.empty(task, route, restart, fence).await?;
+        }
         stored.consistency = Some(through);
         let note = PlanNote { hash, rows: plan.read.schema.estimated_rows, consistency: Some(now) };
         match claim.epoch {
@@ -164,7 +172,7 @@ fn levels(task: &TaskMeta, route: &Route, stored: &StoredShards) -> (Consistency
     if plan.snapshot.is_none() {
         return (Consistency::Shard, Consistency::Shard);
     }
-    if !has_earlier || plan.creates_target {
+    if !has_earlier || plan.creates_target || plan.write.empties {
         return (Consistency::Snapshot, Consistency::Snapshot);
     }
     // Every row of the target is compared with this attempt's snapshot, and what that lacks is deleted.

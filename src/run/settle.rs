@@ -35,7 +35,7 @@ impl Runner {
         (consistency, held_rows): (Consistency, bool),
         unnoted: &[Done],
     ) -> Result<Settled> {
-        let AllIn { claim, task, route, limits, rows } = *all_in;
+        let AllIn { claim, task, route, rows, .. } = *all_in;
         let compared = self.settle_differences(all_in, unnoted).await?;
         route.reader.still_holds().await?;
         let note = self.finish(route, rows, held_rows).await?;
@@ -45,10 +45,20 @@ impl Runner {
             // Not before: until now, rows of an earlier attempt may have been there.
             self.ledger.note_consistency(claim, consistency).await?;
         }
-        // Last: what it does to the target is its own.
-        let step = (StepName::PostSql, &limits.fence);
-        self.step(claim, task, route.writer.as_ref(), step).await?;
         Ok(Settled { compared, rejected, note })
+    }
+
+    /// What comes last, once the rows are in and proven: the swap, if there is one, then the task's own
+    /// statements. Returns what the ledger has still to hear of.
+    pub(super) async fn close(&self, all_in: &AllIn<'_>, unnoted: Vec<Done>) -> Result<Vec<Done>> {
+        let AllIn { claim, task, route, limits, .. } = *all_in;
+        let unnoted = self.swap(claim, route, &limits.fence, unnoted).await?;
+        let step = (StepName::PostSql, &limits.fence);
+        let done = self.step(claim, task, route.writer.as_ref(), step).await;
+        if done.is_err() {
+            self.ledger.complete_shards(claim, &unnoted).await?;
+        }
+        done.map(|()| unnoted)
     }
 
     /// Counts, and finishes the target. Returns what the operator should know.

@@ -16,6 +16,10 @@ pub enum WriteWish {
     Replace,
     /// Insert only, each shard once a run, whatever is there.
     Insert,
+    /// Take every row out of the target, once a run, then upsert or insert.
+    TruncateInsert,
+    /// Load a table beside the target, which then takes its place.
+    Swap,
 }
 
 impl WriteWish {
@@ -27,6 +31,8 @@ impl WriteWish {
             Self::Update => "update",
             Self::Replace => "replace",
             Self::Insert => "insert",
+            Self::TruncateInsert => "truncate_insert",
+            Self::Swap => "swap",
         }
     }
 }

@@ -16,3 +16,4 @@ mod scene;
 mod sharing;
 mod steps;
 mod windows;
+mod write_modes;

@@ -1,4 +1,7 @@
-//! `write_mode` update and replace, into every engine.
+//! `write_mode` update and replace, into every engine; the others in modules of their own.
+
+mod swap;
+mod truncate_insert;
 
 use crate::support::{ENGINES, Site, text};
 

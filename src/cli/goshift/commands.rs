@@ -19,7 +19,7 @@ use crate::queue::rabbitmq::RabbitPublisher;
 use crate::room::Room;
 use crate::run::{Ahead, Route, Runner, Stage};
 use crate::submit::{self, Submitter};
-use crate::task::{Mode, TaskMeta};
+use crate::task::{Mode, TaskMeta, WriteWish};
 
 /// Creates the tables.
 pub(super) async fn init_db(call: &Call) -> Result<ExitCode> {
@@ -118,6 +118,9 @@ pub(super) async fn plan(call: &Call, task_id: i64) -> Result<ExitCode> {
             }
         }
     };
+    let how = if write.empties { format!("empty the target once, then {how}") } else { how };
+    let swaps = task.params.write_mode == Some(WriteWish::Swap);
+    let how = if swaps { format!("into a table beside it, then swap; {how}") } else { how };
     let create = if route.plan.creates_target { ", which is going to be created" } else { "" };
     let split = match read.split.as_slice() {
         [] => "no key: one shard".to_owned(),

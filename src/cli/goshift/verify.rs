@@ -11,7 +11,7 @@ use crate::cli::show::{self, people};
 use crate::compare::whole::{Difference, DifferenceKind, Outcome};
 use crate::error::{Error, Result};
 use crate::progress::{Display, Progress, Reporter};
-use crate::task::{self, Mode};
+use crate::task::{self, Mode, Params, WriteWish};
 
 /// Compares both sides, and repairs the target if asked to.
 pub(super) async fn verify(call: &Call, task_id: i64, wanted: &Verify) -> Result<ExitCode> {
@@ -23,12 +23,23 @@ pub(super) async fn verify(call: &Call, task_id: i64, wanted: &Verify) -> Result
     // The proof comes from here.
     let mut overrides = task::without_statements();
     overrides.insert("verify".to_owned(), false.into());
+    if takes_all_out(call, task_id).await? {
+        overrides.insert("write_mode".to_owned(), WriteWish::Upsert.name().into());
+    }
     let mode = Some(Mode::Diff.name().to_owned());
     let repairing = Call { mode, overrides, ..call.clone() };
     Box::pin(foreground::sync(&repairing, task_id)).await?;
     let outcome = Box::pin(compare(call, task_id, wanted.limit)).await?;
     say(call, task_id, &outcome, true)?;
     Ok(ExitCode::from(u8::from(!outcome.equal())))
+}
+
+/// Whether the task fills its target anew: what a repair writes is to be written into what is there.
+async fn takes_all_out(call: &Call, task_id: i64) -> Result<bool> {
+    let task = call.ledger().await?.task(task_id).await?;
+    let params = Params::parse_object(&task.params)?;
+    let wish = params.get("write_mode").and_then(|wish| wish.as_str()).unwrap_or_default();
+    Ok([WriteWish::TruncateInsert, WriteWish::Swap].iter().any(|all_out| all_out.name() == wish))
 }
 
 async fn compare(call: &Call, task_id: i64, limit: usize) -> Result<Outcome> {

@@ -24,6 +24,14 @@ const FOLLOWERS: &str = "SELECT DISTINCT CAST(TABLE_NAME AS CHAR), '' \
      WHERE UNIQUE_CONSTRAINT_SCHEMA = COALESCE(?, DATABASE()) AND REFERENCED_TABLE_NAME = ? \
      AND DELETE_RULE IN ('CASCADE', 'SET NULL', 'SET DEFAULT') ORDER BY 1";
 
+const VIEW: &str = "SELECT CAST(TABLE_NAME AS CHAR), '' FROM information_schema.tables \
+     WHERE TABLE_SCHEMA = COALESCE(?, DATABASE()) AND TABLE_NAME = ? AND TABLE_TYPE LIKE '%VIEW%'";
+
+/// See [`crate::plugin::Reader::is_view`].
+pub(super) async fn is_view(db: &Database, table: &TableRef) -> Result<bool> {
+    Ok(!pairs(db, VIEW, table, None).await?.is_empty())
+}
+
 /// See [`crate::plugin::Writer::followers`].
 pub(super) async fn followers(db: &Database, table: &TableRef) -> Result<Vec<String>> {
     Ok(pairs(db, FOLLOWERS, table, None).await?.into_iter().map(|(name, _)| name).collect())

@@ -9,7 +9,9 @@ use sqlx::{AssertSqlSafe, Executor, MySqlConnection, Row};
 use uuid::Uuid;
 
 use super::connect::Database;
+use crate::checksum::checksum;
 use crate::error::{Error, Result};
+use crate::schema::TableRef;
 
 /// How long a session that was told to end may take to roll back.
 pub(super) const PATIENCE: Duration = Duration::from_secs(60);
@@ -20,6 +22,12 @@ const GROUP: usize = 50;
 /// The shard's lock; at most 64 characters, MySQL's limit.
 pub(super) fn name(run_id: Uuid, shard: u64) -> String {
     format!("goshift:{}:{shard}", run_id.simple())
+}
+
+/// The lock of whoever empties a table. Locks are the server's, and a table its database's.
+pub(super) fn of_table(database: Option<&str>, table: &TableRef) -> String {
+    let database = table.schema.as_deref().or(database).unwrap_or_default();
+    format!("goshift:{:032x}", checksum(format!("{database}\0{}", table.name).as_bytes()))
 }
 
 /// Whether `SELECT GET_LOCK(…)` in these rows has got the lock.

@@ -124,6 +124,21 @@ impl Reader for MysqlReader {
         self.walk(plan, range, "").await
     }
 
+    async fn is_view(&self, table: &TableRef) -> Result<bool> {
+        hazards::is_view(&self.db, table).await
+    }
+
+    async fn has_rows(&self, plan: &ReadPlan) -> Result<bool> {
+        let table = sql::table(&plan.schema.table);
+        let query = format!("SELECT 1 FROM {table}{} LIMIT 1", sql::range(plan, &KeyRange::All));
+        let mut lease = self.db.lease().await?;
+        let row = (&mut *lease).fetch_optional(sqlx::raw_sql(AssertSqlSafe(query))).await;
+        let doing = format!("reading {}", plan.schema.table);
+        let found = row.map_err(|error| self.db.failure(&doing, error))?.is_some();
+        lease.keep();
+        Ok(found)
+    }
+
     async fn newest(&self, table: &TableRef, column: &Column) -> Result<Newest> {
         window::newest(&self.db, table, column).await
     }

@@ -15,8 +15,8 @@ use super::loader::{self, LoadSession};
 use super::purge::PurgeHold;
 use super::statement::{STATEMENT_BYTES, Statement};
 use super::{
-    create, culprit, describe, failure, hazards, inside, load, lock, pressure, rights, sql, stage,
-    step, storage,
+    create, culprit, describe, empty, failure, hazards, inside, load, lock, pressure, rights, sql,
+    stage, step, storage, swap,
 };
 use crate::batch::{Batch, BatchReceiver, Payload, WireFormat};
 use crate::config::connection::ConnectionConfig;
@@ -188,9 +188,10 @@ impl Writer for MysqlWriter {
                 "give the table a primary key, or another engine: ALTER TABLE … ENGINE = InnoDB",
             ));
         }
-        if plan.by_key == ByKey::Replace && !is_kept {
+        if (plan.by_key == ByKey::Replace || plan.empties) && !is_kept {
+            let wish = if plan.empties { "truncate_insert" } else { "replace" };
             return Err(Error::permanent(format!(
-                "write_mode \"replace\" takes rows out of {table} before it puts them in again, and the \
+                "write_mode \"{wish}\" takes rows out of {table} before it puts them in again, and the \
                  table has no transactions that would keep both together"
             ))
             .with_remedy("use write_mode \"upsert\", or ALTER TABLE … ENGINE = InnoDB"));
@@ -241,7 +242,7 @@ impl Writer for MysqlWriter {
     }
 
     async fn prepare(&self, plan: &WritePlan) -> Result<bool> {
-        if plan.mode != WriteMode::Insert {
+        if !plan.has_markers() {
             return Ok(false);
         }
         let doing = "preparing goshift_marker";
@@ -255,6 +256,26 @@ impl Writer for MysqlWriter {
             .map_err(|error| self.db.failure(doing, error))?;
         lease.keep();
         Ok(row.is_some())
+    }
+
+    async fn swap_obstacles(&self, table: &TableRef) -> Result<Vec<String>> {
+        swap::obstacles(&self.db, table).await
+    }
+
+    async fn create_like(&self, new: &TableRef, table: &TableRef) -> Result<()> {
+        swap::create_like(&self.db, new, table).await
+    }
+
+    async fn swap(&self, plan: &WritePlan, target: &TableRef, fence: &Fence) -> Result<()> {
+        swap::swap(&self.db, plan, target, fence).await
+    }
+
+    async fn settle_swap(&self, target: &TableRef, run_id: Uuid) -> Result<bool> {
+        swap::settle(&self.db, target, run_id).await
+    }
+
+    async fn empty(&self, plan: &WritePlan, again: bool, fence: &Fence) -> Result<bool> {
+        empty::empty(&self.db, plan, again, fence).await
     }
 
     async fn write(&self, plan: &WritePlan, shard: u64, input: BatchReceiver) -> Result<Receipt> {
@@ -333,7 +354,7 @@ impl Writer for MysqlWriter {
 
     async fn finish(&self, plan: &WritePlan) -> Result<()> {
         self.purge.end();
-        if plan.mode != WriteMode::Insert {
+        if !plan.has_markers() {
             return Ok(());
         }
         // A worker that was paused may still wake up: this run's markers keep it from doubling.

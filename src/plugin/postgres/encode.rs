@@ -213,6 +213,8 @@ mod tests {
             mode: WriteMode::Upsert,
             by_key: ByKey::Merge,
             adds_key: false,
+            empties: false,
+            swap: None,
             unique_rows: true,
             path: crate::plugin::path::ChosenPath::only(crate::plugin::path::WritePath::Statements),
             statement_rows: 500,

@@ -20,6 +20,15 @@ pub(super) async fn has_index(db: &Db, table: &TableRef, column: &str) -> Result
     Ok(!pairs(db, table, query).await?.is_empty())
 }
 
+/// See [`crate::plugin::Reader::is_view`].
+pub(super) async fn is_view(db: &Db, table: &TableRef) -> Result<bool> {
+    let query = format!(
+        "SELECT relname::text, '' FROM pg_class WHERE oid = {}::regclass AND relkind = 'v'",
+        regclass(db, table)
+    );
+    Ok(!pairs(db, table, query).await?.is_empty())
+}
+
 /// See [`crate::plugin::Writer::hazards`].
 pub(super) async fn find(db: &Db, table: &TableRef) -> Result<Vec<Hazard>> {
     let class = regclass(db, table);

@@ -11,6 +11,7 @@ use super::connect::Lane;
 use super::error;
 use crate::checksum::checksum;
 use crate::error::{Error, Result};
+use crate::schema::TableRef;
 
 /// How long a session that was told to end may take to roll back.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -34,7 +35,15 @@ fn holders(keys: &str) -> String {
 /// The statement that takes a shard's lock for the current transaction, ending the session that
 /// has it. Without the right to end it, it waits: the server ends an idle transaction by itself.
 pub(super) fn take(run_id: Uuid, shard: u64) -> String {
-    let key = key(run_id, shard);
+    take_key(key(run_id, shard))
+}
+
+/// The same for the lock of whoever empties a table.
+pub(super) fn take_table(table: &TableRef) -> String {
+    take_key(checksum(format!("goshift table {table}").as_bytes()) as i64)
+}
+
+fn take_key(key: i64) -> String {
     format!(
         "DO $goshift$ BEGIN IF NOT pg_try_advisory_xact_lock({key}) THEN \
            BEGIN PERFORM pg_terminate_backend(pid) FROM {}; \

@@ -10,6 +10,7 @@ use futures::stream::BoxStream;
 use super::connect::Db;
 use super::decode::Decoder;
 use super::describe::get;
+use super::writer::single;
 use super::{digest, hazards, rights, snapshot, sql, window};
 use crate::batch::{BATCH_BYTES, BatchSender, Payload, WireFormat};
 use crate::error::{Context, Error, Result};
@@ -80,6 +81,20 @@ impl Reader for PgReader {
 
     async fn keys(&self, plan: &ReadPlan, range: &KeyRange) -> Result<Vec<Bound>> {
         self.bounds(plan, sql::keys(plan, range)).await
+    }
+
+    async fn is_view(&self, table: &TableRef) -> Result<bool> {
+        hazards::is_view(&self.db, table).await
+    }
+
+    async fn has_rows(&self, plan: &ReadPlan) -> Result<bool> {
+        let table = sql::table(&plan.schema.table);
+        let condition = sql::shard_condition(plan, &KeyRange::All);
+        let query = format!("SELECT EXISTS (SELECT FROM {table}{condition})");
+        let mut lane = self.db.lane().await?;
+        let found = single(&mut lane, query).await.context(|| format!("reading table {table}"))?;
+        lane.release();
+        Ok(found)
     }
 
     async fn newest(&self, table: &TableRef, column: &Column) -> Result<Newest> {

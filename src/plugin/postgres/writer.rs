@@ -8,7 +8,7 @@ use uuid::Uuid;
 use super::connect::{Db, Lane};
 use super::describe::get;
 use super::load::{begin, marker_table, write_shard};
-use super::{create, hazards, key, lock, pressure, rights, sql, step};
+use super::{create, empty, hazards, key, lock, pressure, rights, sql, step, swap};
 use crate::batch::{BatchReceiver, WireFormat};
 use crate::error::{Context, Error, Result};
 use crate::fence::Fence;
@@ -129,7 +129,7 @@ impl Writer for PgWriter {
     }
 
     async fn prepare(&self, plan: &WritePlan) -> Result<bool> {
-        if plan.mode == WriteMode::Upsert {
+        if !plan.has_markers() {
             return Ok(false);
         }
         let mut lane = self.db.lane().await?;
@@ -154,6 +154,26 @@ impl Writer for PgWriter {
         lane.execute(delete).await.context(|| format!("markers in {table}"))?;
         lane.release();
         Ok(())
+    }
+
+    async fn swap_obstacles(&self, table: &TableRef) -> Result<Vec<String>> {
+        swap::obstacles(&self.db, table).await
+    }
+
+    async fn create_like(&self, new: &TableRef, table: &TableRef) -> Result<()> {
+        swap::create_like(&self.db, new, table).await
+    }
+
+    async fn swap(&self, plan: &WritePlan, target: &TableRef, fence: &Fence) -> Result<()> {
+        swap::swap(&self.db, plan, target, fence).await
+    }
+
+    async fn settle_swap(&self, target: &TableRef, run_id: Uuid) -> Result<bool> {
+        swap::settle(&self.db, target, run_id).await
+    }
+
+    async fn empty(&self, plan: &WritePlan, again: bool, fence: &Fence) -> Result<bool> {
+        empty::empty(&self.db, plan, again, fence).await
     }
 
     async fn write(&self, plan: &WritePlan, shard: u64, input: BatchReceiver) -> Result<Receipt> {
@@ -220,7 +240,7 @@ impl Writer for PgWriter {
                 || format!("sequence of column {} of table {}", column.name, plan.schema.table),
             )?;
         }
-        if plan.mode == WriteMode::Insert {
+        if plan.has_markers() {
             let delete = format!(
                 "DELETE FROM {} WHERE written_at < now() - interval '7 days'",
                 marker_table(plan)
@@ -252,7 +272,7 @@ async fn prepare_markers(lane: &mut Lane, plan: &WritePlan) -> Result<bool> {
 }
 
 /// The single value of a query.
-async fn single<T>(lane: &mut Lane, query: String) -> Result<T>
+pub(super) async fn single<T>(lane: &mut Lane, query: String) -> Result<T>
 where
     T: for<'r> sqlx::Decode<'r, sqlx::Postgres> + sqlx::Type<sqlx::Postgres>,
 {

@@ -7,7 +7,7 @@ use rusqlite::params_from_iter;
 use rusqlite::types::ValueRef;
 
 use super::connect::{Pool, Session};
-use super::describe::describe;
+use super::describe::{Kind, describe, find};
 use super::range::{Param, Range};
 use super::scan::Scan;
 use super::{cells, hazards, snapshot, sql, types, window};
@@ -64,6 +64,25 @@ impl Reader for SqliteReader {
     async fn keys(&self, plan: &ReadPlan, range: &KeyRange) -> Result<Vec<Bound>> {
         let (plan, range) = (plan.clone(), range.clone());
         self.pool.run(move |session| walk(session, &plan, &range, "")).await
+    }
+
+    async fn is_view(&self, table: &TableRef) -> Result<bool> {
+        let table = table.clone();
+        let find = move |session: &Session<'_>| {
+            find(session.connection, &table).map_err(|e| session.error(e))
+        };
+        Ok(self.pool.run(find).await?.is_some_and(|listed| listed.kind == Kind::View))
+    }
+
+    async fn has_rows(&self, plan: &ReadPlan) -> Result<bool> {
+        let condition = Range::new(plan, &KeyRange::All)?.condition(&[], None);
+        let table = sql::table(&plan.schema.table);
+        let query = format!("SELECT EXISTS (SELECT 1 FROM {table}{condition})");
+        let ask = move |session: &Session<'_>| {
+            let found = session.connection.query_row(&query, [], |row| row.get(0));
+            found.map_err(|e| session.error(e))
+        };
+        self.pool.run(ask).await
     }
 
     async fn newest(&self, table: &TableRef, column: &Column) -> Result<Newest> {

@@ -8,7 +8,8 @@ use super::connect::Session;
 use super::{cells, sql};
 use crate::batch::{Batch, BatchReceiver, Payload, WireFormat};
 use crate::error::{Error, Result};
-use crate::plugin::{Receipt, WriteMode, WritePlan};
+use crate::fence::Fence;
+use crate::plugin::{Receipt, WriteMode, WritePlan, not_emptied};
 
 /// A shard to write.
 pub(super) struct Shard<'a> {
@@ -142,6 +143,42 @@ impl Shard<'_> {
     fn error(&self, error: rusqlite::Error) -> Error {
         self.session.error(error).context(format!("table {}", self.plan.schema.table))
     }
+}
+
+/// See [`crate::plugin::Writer::empty`]. The file's own lock keeps others out.
+///
+/// # Errors
+/// SQLite's, or kind `LeaseLost`; after a rollback.
+pub(super) fn empty(
+    session: &Session<'_>,
+    plan: &WritePlan,
+    again: bool,
+    fence: &Fence,
+) -> Result<bool> {
+    let name = &plan.schema.table;
+    let table = sql::table(name);
+    let error = |e| session.error(e).context(format!("emptying table {name}"));
+    let run = plan.run_id.to_string();
+    let transaction = begin(session.connection, true).map_err(error)?;
+    if again {
+        let forget = "DELETE FROM goshift_marker WHERE run_id = ?1";
+        transaction.execute(forget, [&run]).map_err(error)?;
+    }
+    let marked = transaction.execute(sql::MARK, params![run, plan.emptied_marker()]);
+    if marked.map_err(error)? == 0 {
+        transaction.rollback().map_err(error)?;
+        return Ok(false);
+    }
+    transaction.execute(&format!("DELETE FROM {table}"), []).map_err(error)?;
+    let left = format!("SELECT EXISTS (SELECT 1 FROM {table})");
+    if transaction.query_row(&left, [], |row| row.get(0)).map_err(error)? {
+        return Err(not_emptied(name));
+    }
+    session.check()?;
+    fence.check()?;
+    crate::fault::point("target.emptying");
+    transaction.commit().map_err(error)?;
+    Ok(true)
 }
 
 /// Begins a transaction that writes.

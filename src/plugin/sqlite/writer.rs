@@ -16,7 +16,7 @@ use super::shard::{Shard, count, rows};
 use super::{default, hazards, range, reader, shard, sql, step};
 use crate::batch::{BatchReceiver, WireFormat};
 use crate::config::connection::ConnectionConfig;
-use crate::error::{Kind, Result};
+use crate::error::{Error, Kind, Result};
 use crate::fence::Fence;
 use crate::plugin::path::{ChosenPath, WritePath};
 use crate::plugin::rights::{Lack, Work};
@@ -24,6 +24,10 @@ use crate::plugin::step::Step;
 use crate::plugin::{Bound, ColumnPair, Hazard, NewTable, Receipt, WriteMode, WritePlan, Writer};
 use crate::schema::default::give_up;
 use crate::schema::{Column, Schema, TableRef};
+
+/// Why a table is not replaced by another.
+const NO_SWAP: &str = "SQLite keeps tables, views and triggers as the text they were written in, and has no \
+     way to make a table just like another";
 
 /// A file that is written.
 pub(super) struct SqliteWriter {
@@ -165,6 +169,27 @@ impl Writer for SqliteWriter {
         .await
     }
 
+    async fn swap_obstacles(&self, _table: &TableRef) -> Result<Vec<String>> {
+        Ok(vec![NO_SWAP.to_owned()])
+    }
+
+    async fn create_like(&self, new: &TableRef, _table: &TableRef) -> Result<()> {
+        Err(Error::permanent(format!("table {new} can't be created: {NO_SWAP}")))
+    }
+
+    async fn swap(&self, _plan: &WritePlan, target: &TableRef, _fence: &Fence) -> Result<()> {
+        Err(Error::permanent(format!("table {target} can't be replaced: {NO_SWAP}")))
+    }
+
+    async fn settle_swap(&self, _target: &TableRef, _run_id: Uuid) -> Result<bool> {
+        Ok(false)
+    }
+
+    async fn empty(&self, plan: &WritePlan, again: bool, fence: &Fence) -> Result<bool> {
+        let (plan, fence) = (copy(plan), fence.clone());
+        self.take_turn(move |session| shard::empty(session, &plan, again, &fence)).await
+    }
+
     async fn write(
         &self,
         plan: &WritePlan,
@@ -238,7 +263,7 @@ impl Writer for SqliteWriter {
     }
 
     async fn finish(&self, plan: &WritePlan) -> Result<()> {
-        if plan.mode != WriteMode::Insert {
+        if !plan.has_markers() {
             return Ok(());
         }
         self.take_turn(move |session| {
@@ -261,6 +286,8 @@ fn copy(plan: &WritePlan) -> WritePlan {
         mode: plan.mode,
         by_key: plan.by_key,
         adds_key: plan.adds_key,
+        empties: plan.empties,
+        swap: plan.swap.clone(),
         unique_rows: plan.unique_rows,
         path: ChosenPath::only(WritePath::Statements),
         statement_rows: plan.statement_rows,
@@ -282,7 +309,7 @@ fn prepare(session: &Session<'_>, plan: &WritePlan) -> Result<bool> {
             WriteMode::Insert => error,
         }
     })?;
-    if plan.mode != WriteMode::Insert {
+    if !plan.has_markers() {
         return Ok(false);
     }
     let marked = || {
