@@ -30,7 +30,7 @@ pub use limits::Retry;
 pub use mode::Mode;
 pub use names::SourceAndTarget;
 pub use statements::Statements;
-pub use values::{Limit, LongText, Missing, Nul, Tinyint1, ValueParams, ZeroDates};
+pub use values::{InvalidUtf8, Limit, LongText, Missing, Nul, Tinyint1, ValueParams, ZeroDates};
 pub use write_mode::WriteWish;
 
 /// One end of a task.

@@ -14,6 +14,8 @@ pub struct ValueParams {
     pub zero_dates: Option<ZeroDates>,
     /// NUL characters in text.
     pub nul: Option<Nul>,
+    /// Text that is not UTF-8, on its way into another engine.
+    pub invalid_utf8: Option<InvalidUtf8>,
     /// NaN and infinity, of numbers and of times.
     pub non_finite: Option<Missing>,
     /// Numbers beyond the target's range.
@@ -33,6 +35,7 @@ impl KnownKeys for ValueParams {
     const KEYS: &'static [&'static str] = &[
         "zero_dates",
         "nul",
+        "invalid_utf8",
         "non_finite",
         "out_of_range",
         "long_times",
@@ -49,6 +52,7 @@ impl ValueParams {
         Self {
             zero_dates: self.zero_dates.clone().or_else(|| others.zero_dates.clone()),
             nul: self.nul.or(others.nul),
+            invalid_utf8: self.invalid_utf8.or(others.invalid_utf8),
             non_finite: self.non_finite.or(others.non_finite),
             out_of_range: self.out_of_range.or(others.out_of_range),
             long_times: self.long_times.or(others.long_times),
@@ -79,6 +83,16 @@ pub enum Nul {
     /// Taken out.
     Strip,
     /// U+FFFD stands for it.
+    Replace,
+}
+
+/// What becomes of bytes in a text that are not UTF-8.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum InvalidUtf8 {
+    /// The run fails.
+    Error,
+    /// U+FFFD stands for each sequence of them.
     Replace,
 }
 

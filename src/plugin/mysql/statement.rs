@@ -55,6 +55,15 @@ impl Statement {
         [self.head.as_bytes(), &self.text[start..end], self.tail.as_bytes()].concat()
     }
 
+    /// Takes the last row out, for another statement: its text.
+    pub(super) fn take_last(&mut self) -> Vec<u8> {
+        let start = self.starts.pop().unwrap_or_default();
+        let row = self.text.split_off(start);
+        // The comma before it.
+        self.text.pop();
+        row
+    }
+
     /// Takes the rows out, once they were sent.
     pub(super) fn restart(&mut self) {
         self.text.clear();

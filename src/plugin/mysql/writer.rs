@@ -488,6 +488,14 @@ impl<'a> ShardWrite<'a> {
         for row in 0..batch.rows() {
             let text = self.statement.next_row();
             self.encoder.push_row(text, self.plan, batch, row)?;
+            if self.is_too_large() && self.statement.rows() > 1 {
+                let alone = self.statement.take_last();
+                self.flush().await?;
+                self.statement.next_row().extend_from_slice(&alone);
+            }
+            if self.is_too_large() {
+                return Err(self.too_large(batch, row));
+            }
             self.keys.push(self.plan, batch, row);
             let is_full = self.statement.rows() >= self.plan.statement_rows;
             if is_full || self.statement.bytes() >= self.limit {
@@ -496,6 +504,26 @@ impl<'a> ShardWrite<'a> {
         }
         self.pass(batch);
         Ok(())
+    }
+
+    fn is_too_large(&self) -> bool {
+        self.statement.whole_bytes() >= self.db.max_packet()
+    }
+
+    fn too_large(&self, batch: &Batch, row: usize) -> Error {
+        let sizes = batch.row(row).map(|cell| cell.map_or(0, <[u8]>::len)).enumerate();
+        let largest = sizes.max_by_key(|&(_, size)| size).map_or(0, |(position, _)| position);
+        Error::permanent(format!(
+            "{}, {}: with its column {} the row needs a statement of {} bytes, but the server's \
+             max_allowed_packet is {}",
+            self.doing,
+            self.plan.describe_row(batch.row(row)),
+            self.plan.schema.columns[self.plan.columns[largest].target].name,
+            self.statement.whole_bytes(),
+            self.db.max_packet(),
+        ))
+        .with_remedy("raise max_allowed_packet on the target server")
+        .about_a_row()
     }
 
     /// The next payload; while there is none, shows the server that this session is alive.
@@ -525,17 +553,6 @@ impl<'a> ShardWrite<'a> {
     async fn flush(&mut self) -> Result<()> {
         if self.statement.rows() == 0 {
             return Ok(());
-        }
-        let max_packet = self.db.max_packet();
-        let length = self.statement.whole_bytes();
-        if length >= max_packet {
-            return Err(Error::permanent(format!(
-                "{}: a row needs a statement of {length} bytes, but the server's \
-                 max_allowed_packet is {max_packet}",
-                self.doing,
-            ))
-            .with_remedy("raise max_allowed_packet on the target server")
-            .about_a_row());
         }
         let text = self.statement.whole().map_err(|_| failure::not_utf8(&self.doing))?;
         let result = (&mut *self.lease).execute(sqlx::raw_sql(AssertSqlSafe(text))).await;

@@ -11,11 +11,13 @@ use crate::error::{Context, Result};
 use crate::schema::{Column, Key, Schema, TableRef};
 
 /// Tables, partitioned tables, views, foreign tables and materialized views. A partitioned table
-/// has no estimate of its own.
+/// has no estimate of its own. The last column: whether tables inherit from it, which is read with
+/// their rows.
 const TABLE: &str = "SELECT c.oid::bigint, n.nspname::text, c.relname::text, \
     CASE c.relkind WHEN 'v' THEN NULL WHEN 'p' THEN (SELECT sum(GREATEST(l.reltuples, 0)) \
     FROM pg_partition_tree(c.oid) p JOIN pg_class l ON l.oid = p.relid WHERE p.isleaf) \
-    ELSE c.reltuples END::float8, obj_description(c.oid, 'pg_class') \
+    ELSE c.reltuples END::float8, obj_description(c.oid, 'pg_class'), \
+    c.relkind <> 'p' AND EXISTS (SELECT FROM pg_inherits WHERE inhparent = c.oid) \
     FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace \
     WHERE c.relkind IN ('r', 'p', 'v', 'f', 'm') AND c.oid = to_regclass($1)";
 
@@ -65,8 +67,14 @@ async fn describe(lane: &mut Lane, table: &TableRef) -> Result<Option<Schema>> {
     let rows = lane.look_up(TABLE, without_nul(sql::table(table))?).await?;
     let Some(row) = rows.first() else { return Ok(None) };
     let oid: i64 = get(row, 0)?;
-    let table = TableRef { schema: Some(get(row, 1)?), name: get(row, 2)? };
+    let found = TableRef { schema: Some(get(row, 1)?), name: get(row, 2)? };
+    // The server cuts a name that is too long, and finds another table by the rest.
+    if found.name != table.name {
+        return Ok(None);
+    }
+    let table = found;
     let (estimate, comment): (Option<f64>, Option<String>) = (get(row, 3)?, get(row, 4)?);
+    let is_parent: bool = get(row, 5)?;
 
     let mut numbers = Vec::new();
     let mut columns = Vec::new();
@@ -75,7 +83,9 @@ async fn describe(lane: &mut Lane, table: &TableRef) -> Result<Option<Schema>> {
         columns.push(column(&row)?);
     }
     let mut keys = Vec::new();
-    for row in lane.look_up(KEYS, oid).await? {
+    // A parent's keys hold for its own rows only, and its children's are read and found with them.
+    let held = if is_parent { Vec::new() } else { lane.look_up(KEYS, oid).await? };
+    for row in held {
         let attributes: Vec<i32> = get(&row, 2)?;
         let positions = attributes.iter().map(|a| numbers.iter().position(|n| n == a));
         // A key over a system column has no position.

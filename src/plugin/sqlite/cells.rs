@@ -82,6 +82,18 @@ pub(super) fn push(
     Ok(())
 }
 
+/// Appends text that is not UTF-8 as it is, for a rule that replaces it; `false` for any other value.
+pub(super) fn push_invalid(value: ValueRef<'_>, batch: &mut Batch) -> bool {
+    match value {
+        ValueRef::Text(text) if std::str::from_utf8(text).is_err() => {
+            batch.arena().extend_from_slice(text);
+            batch.end_cell();
+            true
+        }
+        _ => false,
+    }
+}
+
 /// Appends a value with its storage class in front, for [`crate::batch::WireFormat::SqliteValues`].
 pub(super) fn push_tagged(value: ValueRef<'_>, batch: &mut Batch) {
     let arena = batch.arena();

@@ -161,7 +161,8 @@ impl<'a> Scan<'a> {
     }
 
     fn push(&self, row: &Row<'_>, batch: &mut Batch) -> Result<()> {
-        for (index, column) in self.plan.read_columns().enumerate() {
+        let columns = self.plan.columns.iter().zip(self.plan.read_columns());
+        for (index, (position, column)) in columns.enumerate() {
             let value = row.get_ref(index).map_err(|e| self.session.error(e))?;
             let pushed = match value {
                 ValueRef::Text(bytes) | ValueRef::Blob(bytes) => batch.check_room(bytes.len() + 1),
@@ -170,6 +171,8 @@ impl<'a> Scan<'a> {
             pushed.context(|| self.place(row, &column.name))?;
             match self.plan.format {
                 WireFormat::SqliteValues => cells::push_tagged(value, batch),
+                _ if self.plan.rules.replaces_invalid_utf8(*position)
+                    && cells::push_invalid(value, batch) => {}
                 _ => cells::push(value, &column.logical, batch).map_err(|phrase| {
                     Error::permanent(format!("{} {phrase}", self.place(row, &column.name)))
                         .with_remedy(

@@ -5,11 +5,11 @@ use rusqlite::{Connection, Statement, Transaction, TransactionBehavior, params};
 
 use super::bind::Binder;
 use super::connect::Session;
-use super::{cells, sql};
+use super::{cells, describe, sql};
 use crate::batch::{Batch, BatchReceiver, Payload, WireFormat};
 use crate::error::{Error, Result};
 use crate::fence::Fence;
-use crate::plugin::{Receipt, WriteMode, WritePlan, not_emptied};
+use crate::plugin::{ByKey, Receipt, WriteMode, WritePlan, not_emptied};
 
 /// A shard to write.
 pub(super) struct Shard<'a> {
@@ -112,11 +112,38 @@ impl Shard<'_> {
                 let taken = take_out.raw_execute();
                 taken.map_err(|e| self.session.error(e).context(self.row(batch, row)))?;
             }
-            statement
+            let written = statement
                 .raw_execute()
                 .map_err(|e| self.session.error(e).context(self.row(batch, row)))?;
+            if written == 0 && self.counts_every_row() {
+                self.refuse_lost(batch, row)?;
+            }
         }
         Ok(())
+    }
+
+    /// Whether a statement that is done has written its row, unless a trigger was in the way.
+    fn counts_every_row(&self) -> bool {
+        match (self.plan.mode, self.plan.by_key) {
+            (WriteMode::Insert, _) | (_, ByKey::Replace) => true,
+            // Without other columns a row whose key is there is left as it is.
+            (_, ByKey::Merge) => self.plan.key.len() < self.plan.columns.len(),
+            (_, ByKey::Keep | ByKey::Update) => false,
+        }
+    }
+
+    /// What goes through a view's own triggers is not counted (`sqlite3_changes`).
+    fn refuse_lost(&self, batch: &Batch, row: usize) -> Result<()> {
+        let table = &self.plan.schema.table;
+        let found = describe::find(self.session.connection, table).map_err(|e| self.error(e))?;
+        if found.is_some_and(|listed| listed.kind == describe::Kind::View) {
+            return Ok(());
+        }
+        Err(Error::permanent(format!("{}: the row was not stored", self.row(batch, row)))
+            .with_remedy(format!(
+                "look for a trigger on {table} that leaves rows out, and drop it for the run"
+            ))
+            .about_a_row())
     }
 
     fn refuse(&self, batch: &Batch, row: usize, column: usize, phrase: &str) -> Error {
