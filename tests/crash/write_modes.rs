@@ -1,6 +1,6 @@
 //! Write modes that change or delete what the target had: wherever a worker dies, the end is the same.
 
-use crate::scene::{ROWS, Scene, on_each, stopped};
+use crate::scene::{ROWS, Scene, died, on_each, stopped};
 use crate::support::eventually;
 
 /// A target that has all rows with an old name; with `strays` it lacks some, and has some of its own.
@@ -184,5 +184,35 @@ async fn a_paused_owner_does_not_swap_over_newer_rows() {
         scene.proven(&again).await;
         drop((paused, sound));
         scene.site.remove().await;
+    }
+}
+
+/// Several workers copy shards of the run; only its owner empties, or swaps, and dies over it.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_shared_run_empties_or_swaps_once() {
+    for (mode, point) in
+        [("truncate_insert", "shard.before_commit=kill@12"), ("swap", "swap.renamed=kill")]
+    {
+        for engine in ["mysql", "postgres"] {
+            let scene = scene(engine, mode, false, true).await;
+            let params = format!(
+                r#"{{"read_batch": 25, "worker_num": 3, "max_rows_per_second": 100, "write_mode": "{mode}"}}"#
+            );
+            let set = format!("UPDATE task_def_sync_manager SET params = '{params}' WHERE id = 5");
+            scene.site.tasks(&set).await;
+            let owner = scene.site.faulty_worker("owner", &[], point);
+            let run = scene.site.submitted(&["5"]).remove(0);
+            scene.site.wait_for(&run, "running").await;
+            let others = ["a", "b"].map(|name| scene.site.worker(name, &[]));
+            died(owner).await;
+            scene.site.wait_for(&run, "succeeded").await;
+            let hands = "SELECT COUNT(DISTINCT epoch) FROM goshift_shard WHERE state = 'done'";
+            let hands: i64 = scene.site.ask_one(hands).await.parse().unwrap();
+            assert!(hands > 1, "{engine}, {mode}: {hands} workers had shards");
+            scene.proven(&run).await;
+            assert_eq!(left_beside(&scene).await, "0", "{engine}, {mode}");
+            drop(others);
+            scene.site.remove().await;
+        }
     }
 }
