@@ -193,7 +193,9 @@ fn described_key(plan: &DigestPlan, row: &HashedRow) -> String {
         BoundValue::Number(text) | BoundValue::Text(text) => text.clone(),
         BoundValue::Hex(digits) => format!("0x{digits}"),
     };
-    let pairs = plan.key_columns().zip(values);
-    let pairs = pairs.map(|((column, _), key)| format!("{}={}", column.name, value(key)));
+    // Not by `key_columns`: a plan whose rows are hashed here has no prints.
+    let columns = plan.key.iter().map(|&column| &plan.read.schema.columns[column]);
+    let pairs = columns.zip(values);
+    let pairs = pairs.map(|(column, key)| format!("{}={}", column.name, value(key)));
     pairs.collect::<Vec<_>>().join(", ")
 }
