@@ -2,7 +2,9 @@
 
 use crate::case::{Case, Outcome};
 use crate::cases;
+use crate::scenes::{self, Scene};
 use crate::support::ENGINES;
+use crate::tables::{self, End, Table};
 
 const HEAD: &str = "# What becomes of each kind of value
 
@@ -11,6 +13,11 @@ Written by `cargo test --test fidelity` from the cases that it runs against real
 and key, and the target holds nothing of that shard. *policy*: the task's `values` say what
 becomes of it, and the run says of how many; here with the policy shown. *refused*: the task is refused before a row moves,
 naming the column.
+
+Behind the values stand whole tables (keys, names, triggers, partitions, what an application does next),
+and scenes that take more than a table: other programs, other sessions. A table that fails since its rows
+share a key in the target, or by `verify`, was found out when its rows were in: they stay there, and the
+run has failed.
 
 ";
 
@@ -34,7 +41,39 @@ pub fn text() -> String {
             text += &line(case);
         }
     }
+    let tables = tables::all();
+    text += "\n## Whole tables\n\n| cases | equal | fails | refused |\n|---|---|---|---|\n";
+    text += &table_counts(&tables);
+    text += "\n| table | from → to | outcome |\n|---|---|---|\n";
+    text += &tables.iter().map(table_line).collect::<String>();
+    text += "\n## Scenes\n\n| scene | outcome |\n|---|---|\n";
+    text += &scenes::ALL.iter().map(scene_line).collect::<String>();
     text
+}
+
+/// A table counts once for each pair that it is run over.
+fn table_counts(tables: &[Table]) -> String {
+    let of = |end: fn(&End) -> bool| {
+        tables.iter().filter(|table| end(&table.end)).map(|table| table.pairs.len()).sum::<usize>()
+    };
+    let equal = of(|end| matches!(end, End::Equal(..)));
+    let fails = of(|end| matches!(end, End::Fails(..)));
+    let refused = of(|end| matches!(end, End::Refused(..)));
+    format!("| {} | {equal} | {fails} | {refused} |\n", equal + fails + refused)
+}
+
+fn table_line(table: &Table) -> String {
+    let outcome = match table.end {
+        End::Equal(..) => "equal",
+        End::Fails(..) => "fails",
+        End::Refused(..) => "refused",
+    };
+    let pairs: Vec<_> = table.pairs.iter().map(|(from, to)| format!("{from} → {to}")).collect();
+    format!("| {} | {} | {outcome} |\n", table.name.replace('|', "\\|"), pairs.join(", "))
+}
+
+fn scene_line(scene: &Scene) -> String {
+    format!("| {} | {} |\n", scene.name, scene.outcome)
 }
 
 fn counts(cases: &[Case]) -> String {

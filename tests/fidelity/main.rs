@@ -11,9 +11,12 @@ mod cases;
 mod document;
 mod execute;
 mod random;
+mod scenes;
+mod tables;
 
 use execute::every_case_of;
 use random::a_table_of_any_shape;
+use tables::every_table_of;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn policies_of_the_configuration_hold_where_a_task_says_nothing() {
@@ -83,6 +86,29 @@ async fn sqlite_to_postgres() {
 #[tokio::test(flavor = "multi_thread")]
 async fn sqlite_to_sqlite() {
     every_case_of("sqlite", "sqlite").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn tables_of_mysql() {
+    every_table_of("mysql").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn tables_of_postgres() {
+    every_table_of("postgres").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn tables_of_sqlite() {
+    every_table_of("sqlite").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn scenes_around_a_copy() {
+    for scene in scenes::ALL {
+        eprintln!("{}", scene.name);
+        (scene.play)(support::Site::new("sqlite").await).await;
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -72,3 +72,22 @@ impl Statement {
         self.starts.clear();
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_last_row_can_go_into_a_statement_of_its_own() {
+        let mut statement = Statement::new("INSERT INTO t VALUES ".into(), " AS new".into());
+        for row in ["(1)", "(2)", "(3)"] {
+            statement.next_row().extend_from_slice(row.as_bytes());
+        }
+        assert_eq!(statement.take_last(), b"(3)");
+        assert_eq!(statement.whole().unwrap(), "INSERT INTO t VALUES (1),(2) AS new");
+        assert_eq!(statement.rows(), 2);
+        statement.restart();
+        statement.next_row().extend_from_slice(b"(3)");
+        assert_eq!(statement.whole().unwrap(), "INSERT INTO t VALUES (3) AS new");
+    }
+}

@@ -11,13 +11,15 @@ use crate::error::{Context, Result};
 use crate::schema::{Column, Key, Schema, TableRef};
 
 /// Tables, partitioned tables, views, foreign tables and materialized views. A partitioned table
-/// has no estimate of its own. The last column: whether tables inherit from it, which is read with
-/// their rows.
+/// has no estimate of its own. The last column: whether tables inherit from it, so that it is read with
+/// their rows; not TimescaleDB's chunks, over which a key holds.
 const TABLE: &str = "SELECT c.oid::bigint, n.nspname::text, c.relname::text, \
     CASE c.relkind WHEN 'v' THEN NULL WHEN 'p' THEN (SELECT sum(GREATEST(l.reltuples, 0)) \
     FROM pg_partition_tree(c.oid) p JOIN pg_class l ON l.oid = p.relid WHERE p.isleaf) \
     ELSE c.reltuples END::float8, obj_description(c.oid, 'pg_class'), \
-    c.relkind <> 'p' AND EXISTS (SELECT FROM pg_inherits WHERE inhparent = c.oid) \
+    c.relkind <> 'p' AND EXISTS (SELECT FROM pg_inherits i JOIN pg_class k ON k.oid = i.inhrelid \
+    JOIN pg_namespace m ON m.oid = k.relnamespace \
+    WHERE i.inhparent = c.oid AND m.nspname <> '_timescaledb_internal') \
     FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace \
     WHERE c.relkind IN ('r', 'p', 'v', 'f', 'm') AND c.oid = to_regclass($1)";
 

@@ -86,9 +86,21 @@ pub const TO_POSTGRES: &[Case] = &[
     .into("jsonb"),
     equal("JSON as it is written", "json", &[(r#"'{"b":1,  "a":2}'"#, r#"{"b":1,  "a":2}"#)])
         .into("json"),
+    equal("JSON with \\u0000 as it is written", "json", &[(r#"'"a\\u0000"'"#, r#""a\u0000""#)])
+        .into("json"),
     equal("ENUM", "enum('b','a')", &[("'a'", "a"), ("NULL", "NULL")]),
+    equal("ENUM's error value, which prints as ''", "enum('b','a')", &[("0", ""), ("'b'", "b")]),
     equal("SET", "set('a','b')", &[("'b,a'", "a,b"), ("''", "")]),
     equal("MariaDB UUID", "uuid", &[("'123e4567-e89b-12d3-a456-426614174000'", SAME)]),
+    equal("MariaDB INET6 into TEXT", "inet6", &[("'2001:db8::1'", SAME)]).into("text"),
+    equal("CHAR, whose trailing spaces MySQL drops", "char(8)", &[("'a '", "a"), ("''", "")]),
+    equal("a latin1 column", "varchar(20) CHARACTER SET latin1", &[("'é€ÿ'", "é€ÿ")]),
+    equal("a utf8mb3 column", "varchar(20) CHARACTER SET utf8mb3", &[("'中é'", "中é")]),
+    equal("YEAR 0", "year", &[("0", "0")]),
+    equal("BIT(64)", "bit(64)", &[("0xF000000000000001", "F000000000000001")])
+        .read("HEX(v)", "upper(to_hex(v::bit(64)::bigint))"),
+    equal("BLOB of 16 MB", "longblob", &[("REPEAT(x'00ff', 8000000)", SAME), ("x''", SAME)])
+        .read("SHA2(v, 256)", "encode(sha256(v), 'hex')"),
     equal("INT into NUMERIC", "int", &[("-5", "-5")]).into("numeric"),
     equal("TINYINT(1) of 0 and 1 into BOOLEAN", "tinyint(1)", &[("0", "false"), ("1", "true")])
         .into("boolean"),
@@ -143,6 +155,8 @@ pub const TO_POSTGRES_LOUD: &[Case] = &[
     fails("text that is no date", "varchar(20)", "date", &[("'2024-01-01'", ""), ("'soon'", "")]),
     refused("BLOB into TEXT", "blob", "text", &[("'a'", "")]),
     refused("DOUBLE into INTEGER", "double", "integer", &[("1", "")]),
+    refused("MariaDB INET6 into INET", "inet6", "inet", &[("'::1'", "")]),
+    refused("GEOMETRY into TEXT", "geometry", "text", &[("ST_GeomFromText('POINT(1 2)')", "")]),
 ];
 
 pub const TO_SQLITE: &[Case] = &[
@@ -179,5 +193,16 @@ pub const TO_SQLITE: &[Case] = &[
     equal("text that looks like a number", "varchar(20)", &[("'007'", "007"), ("'1e5'", "1e5")]),
     equal("JSON", "json", &[(r#"'{"a": 1.0}'"#, r#"{"a": 1.0}"#)]),
     equal("TINYINT(1)", "tinyint(1)", &[("2", "2"), ("-1", "-1")]),
+    equal("ENUM, SET", "set('a','b')", &[("'b,a'", "a,b"), ("''", "")]),
+    equal("YEAR", "year", &[("2155", "2155"), ("1901", "1901")]),
+    equal("BIT(64)", "bit(64)", &[("1", SAME)]).read("LPAD(BIN(v), 64, '0')", "v"),
+    equal("MariaDB UUID", "uuid", &[("'123e4567-e89b-12d3-a456-426614174000'", SAME)]),
+    equal(
+        "TIMESTAMP is a moment, in UTC",
+        "timestamp(6) NULL",
+        &[("'2024-10-27 02:30:00.5'", SAME)],
+    )
+    .read("CONVERT_TZ(v, @@time_zone, '+00:00')", "CAST(v AS TEXT)"),
+    equal("FLOAT", "float", &[("0.1", "0.1"), ("-2.5", "-2.5")]),
     refused("BLOB into TEXT", "blob", "TEXT", &[("'a'", "")]),
 ];

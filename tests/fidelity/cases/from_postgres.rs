@@ -70,6 +70,28 @@ pub const TO_MYSQL: &[Case] = &[
         .read("encode(sha256(convert_to(v, 'UTF8')), 'hex')", "SHA2(v, 256)"),
     equal("trailing spaces and the empty string", "text", &[("'a  '", "[a  ]"), ("''", "[]")])
         .read("'[' || v || ']'", "CONCAT('[', v, ']')"),
+    equal(
+        "tab, newline, backslash, COPY's own marks",
+        "text",
+        &[(r"E'\t\n\r\\'", "090A0D5C"), (r"'\N'", "5C4E"), (r"'\.'", "5C2E")],
+    )
+    .read("upper(encode(convert_to(v, 'UTF8'), 'hex'))", "HEX(v)"),
+    equal(
+        "BYTEA above max_allowed_packet, by LOAD DATA",
+        "bytea",
+        &[("decode(repeat('00ff', 34000000), 'hex')", SAME)],
+    )
+    .read("encode(sha256(v), 'hex')", "SHA2(v, 256)"),
+    equal("TIMETZ as text", "timetz", &[("'10:00:00+05:30'", SAME)]),
+    equal("MACADDR as text", "macaddr", &[("'08:00:2b:01:02:03'", SAME)]),
+    equal("a negative INTERVAL as text", "interval", &[("'-1 year 2 mons'", "-10 mons")]),
+    equal("JSON null and NULL", "jsonb", &[("'null'", "null"), ("NULL", "NULL")]),
+    equal("a composite as text", "pair", &[("'(1,\"a b\")'", SAME)])
+        .after("CREATE TYPE pair AS (n int, t text)", ""),
+    equal("CITEXT keeps its case", "public.citext", &[("'MiXed'", "MiXed")])
+        .after(super::CITEXT, ""),
+    equal("HSTORE as text", "public.hstore", &[(r#"'a=>1, "b c"=>NULL'"#, SAME)])
+        .after(super::HSTORE, ""),
     equal("emoji, quotes, backslashes", "text", &[(r"'😀\''%'", r"😀\'%")]),
     equal("CHAR(n)", "char(5)", &[("'ab'", "ab")]).read("v::text", "v"),
     equal("BOOLEAN into BIT(1)", "boolean", &[("true", "1")])
@@ -88,6 +110,14 @@ pub const TO_MYSQL_LOUD: &[Case] = &[
         "datetime(6)",
         &[("'2024-01-01'", ""), ("'infinity'", "")],
     ),
+    fails("a date of infinity", "date", "date", &[("'2024-01-01'", ""), ("'infinity'", "")]),
+    fails(
+        "a moment before Christ",
+        "timestamptz",
+        "datetime(6)",
+        &[("'2024-01-01'", ""), ("'0044-03-15 12:00:00+00 BC'", "")],
+    ),
+    fails("REAL NaN", "real", "float", &[("1", ""), ("'NaN'", "")]),
     fails("a date before Christ", "date", "date", &[("'2024-01-01'", ""), ("'0044-03-15 BC'", "")]),
     fails(
         "a year beyond 9999",
@@ -143,6 +173,27 @@ pub const TO_SQLITE: &[Case] = &[
     equal("BYTEA", "bytea", &[(r"'\x00ff'", "00FF")]).read("upper(encode(v, 'hex'))", "hex(v)"),
     equal("JSONB", "jsonb", &[(r#"'{"a": 1.0}'"#, r#"{"a": 1.0}"#)]),
     equal("an array", "text[]", &[(r#"'{"a b",NULL}'"#, r#"{"a b",NULL}"#)]),
+    equal("TIME and 24:00", "time", &[("'24:00:00'", SAME), ("'00:00:00.000001'", SAME)]),
+    equal("TIMETZ as text", "timetz", &[("'10:00:00+05:30'", SAME)]),
+    equal("TIMESTAMPTZ in UTC", "timestamptz", &[("'2024-10-27 02:30:00.5+02'", SAME)])
+        .read("(v AT TIME ZONE 'UTC')::text", "v"),
+    equal("INTERVAL", "interval", &[("'-1 year 2 mons -3 days'", SAME)]),
+    equal("MONEY as text", "money", &[("'$1,234.50'", "$1,234.50")]),
+    equal("INET", "inet", &[("'::1/64'", SAME)]),
+    equal("a range", "int4range", &[("'[1,5)'", SAME), ("'empty'", SAME)]),
+    equal("BIT VARYING", "bit varying(10)", &[("B'0101'", SAME)]),
+    equal("JSON as it is written", "json", &[(r#"'{"b":1,  "b":1.0}'"#, SAME)]),
+    equal("CITEXT keeps its case", "public.citext", &[("'MiXed'", "MiXed")])
+        .after(super::CITEXT, ""),
+    equal("HSTORE as text", "public.hstore", &[(r#"'a=>1, "b c"=>NULL'"#, SAME)])
+        .after(super::HSTORE, ""),
+    equal("DOUBLE infinity", "double precision", &[("'-Infinity'", "-Inf")]),
+    fails(
+        "DOUBLE NaN, which SQLite makes NULL",
+        "double precision",
+        "DOUBLE",
+        &[("1", ""), ("'NaN'", "")],
+    ),
     equal(
         "text that looks like a number",
         "text",

@@ -12,6 +12,8 @@ pub const TO_MYSQL: &[Case] = &[
     equal("TEXT", "TEXT", &[("'😀'", "😀"), ("''", ""), ("'a  '", "a  ")]),
     equal("NUL in text", "TEXT", &[("'a' || char(0) || 'b'", "610062")]).read("hex(v)", "HEX(v)"),
     equal("BLOB", "BLOB", &[("x'00ff'", "00FF"), ("x''", "")]).read("hex(v)", "HEX(v)"),
+    equal("a BLOB above max_allowed_packet, by LOAD DATA", "BLOB", &[("zeroblob(68000000)", SAME)])
+        .read("CAST(length(v) AS TEXT)", "LENGTH(v)"),
     equal("dates as text", "DATE", &[("'2024-01-01'", "2024-01-01")]),
     equal(
         "date-times as text",
@@ -20,7 +22,37 @@ pub const TO_MYSQL: &[Case] = &[
     ),
     equal("decimals as text", "TEXT", &[("'12345678901234567890.5'", "12345678901234567890.50")])
         .into("decimal(30,2)"),
-    equal("BOOLEAN of 0 and 1", "BOOLEAN", &[("0", "0"), ("1", "1")]),
+    equal(
+        "BOOLEAN of 0, 1 and their words",
+        "BOOLEAN",
+        &[("0", "0"), ("1", "1"), ("'true'", "1"), ("'false'", "0")],
+    ),
+    equal(
+        "a column without a type, as text",
+        "",
+        &[("1", "1"), ("1.5", "1.5"), ("'x'", "x"), ("'01'", "01")],
+    ),
+    equal("DECIMAL, which SQLite keeps as REAL", "DECIMAL(10,2)", &[("'1.10'", "1.10")]),
+    equal(
+        "tab, newline, backslash",
+        "TEXT",
+        &[("char(9,10,13,92)", "090A0D5C"), (r"'\N'", "5C4E")],
+    )
+    .read("hex(v)", "HEX(v)"),
+    fails("a BLOB in a column without a type", "", "longtext", &[("1", ""), ("x'31'", "")]),
+    fails("a word in a BOOLEAN column", "BOOLEAN", "tinyint", &[("1", ""), ("'yes'", "")]),
+    fails(
+        "a Julian day in a DATETIME column",
+        "DATETIME",
+        "datetime(6)",
+        &[("'2024-01-01'", ""), ("2460310.5", "")],
+    ),
+    fails(
+        "unix seconds in a DATETIME column",
+        "DATETIME",
+        "datetime(6)",
+        &[("'2024-01-01'", ""), ("1704067200", "")],
+    ),
     fails("text in an INTEGER column", "INTEGER", "bigint", &[("1", ""), ("'many'", "")]),
     fails("REAL in an INTEGER column", "INTEGER", "bigint", &[("1", ""), ("1.5", "")]),
     fails("a BLOB in a TEXT column", "TEXT", "varchar(20)", &[("'a'", ""), ("x'ff'", "")]),
@@ -52,7 +84,52 @@ pub const TO_POSTGRES: &[Case] = &[
         "DATETIME",
         &[("'2024-01-01 10:00:00.5'", "2024-01-01 10:00:00.5")],
     ),
-    equal("BOOLEAN of 0 and 1", "BOOLEAN", &[("0", "false"), ("1", "true")]),
+    equal(
+        "BOOLEAN of 0, 1 and their words",
+        "BOOLEAN",
+        &[("0", "false"), ("1", "true"), ("'true'", "true"), ("'FALSE'", "false")],
+    ),
+    equal(
+        "a column without a type, as text",
+        "",
+        &[("1", "1"), ("1.5", "1.5"), ("'x'", "x"), ("'01'", "01")],
+    ),
+    equal("DECIMAL, which SQLite keeps as REAL", "DECIMAL(10,2)", &[("'1.10'", "1.10")]),
+    equal("unix seconds in an INTEGER column", "INTEGER", &[("1704067200", "1704067200")]),
+    equal(
+        "tab, newline, backslash, COPY's own marks",
+        "TEXT",
+        &[("char(9,10,13,92)", "090A0D5C"), (r"'\N'", "5C4E"), (r"'\.'", "5C2E")],
+    )
+    .read("hex(v)", "upper(encode(convert_to(v, 'UTF8'), 'hex'))"),
+    fails("a BLOB in a TEXT column", "TEXT", "text", &[("'a'", ""), ("x'61'", "")]),
+    fails("a BLOB in a column without a type", "", "text", &[("1", ""), ("x'31'", "")]),
+    fails("a word in a BOOLEAN column", "BOOLEAN", "boolean", &[("1", ""), ("'yes'", "")]),
+    fails(
+        "a Julian day in a DATETIME column",
+        "DATETIME",
+        "timestamp",
+        &[("'2024-01-01'", ""), ("2460310.5", "")],
+    ),
+    fails(
+        "unix seconds in a DATETIME column",
+        "DATETIME",
+        "timestamp",
+        &[("'2024-01-01'", ""), ("1704067200", "")],
+    ),
+    fails(
+        "more digits than a declared DECIMAL",
+        "DECIMAL(10,2)",
+        "numeric(10,2)",
+        &[("1.25", ""), ("1.255", "")],
+    ),
+    fails(
+        "a number beyond 2^63, which SQLite keeps as REAL",
+        "UNSIGNED BIG INT",
+        "numeric(20)",
+        &[("1", ""), ("18446744073709551615", "")],
+    ),
+    refused("INTEGER into DOUBLE PRECISION", "INTEGER", "double precision", &[("1", "")]),
     equal("INTEGER into NUMERIC", "INTEGER", &[("5", "5")]).into("numeric"),
     fails("text in an INTEGER column", "INTEGER", "bigint", &[("1", ""), ("'many'", "")]),
     fails("REAL in an INTEGER column", "INTEGER", "bigint", &[("1", ""), ("1.5", "")]),
@@ -99,6 +176,14 @@ pub const ALIKE: &[Case] = &[
     )
     .read(KIND.0, KIND.1),
     equal("BOOLEAN of anything", "BOOLEAN", &[("0", SAME), ("'true'", SAME), ("2", SAME)])
+        .read(KIND.0, KIND.1),
+    equal(
+        "a BLOB and NUL in a TEXT column",
+        "TEXT",
+        &[("x'00ff'", SAME), ("'a' || char(0)", SAME)],
+    )
+    .read("typeof(v) || hex(v)", "typeof(v) || hex(v)"),
+    equal("numbers beyond 2^53 in a REAL column", "REAL", &[("9007199254740993", SAME)])
         .read(KIND.0, KIND.1),
     fails("NULL into NOT NULL", "INTEGER", "INTEGER NOT NULL", &[("1", ""), ("NULL", "")]),
     fails(

@@ -8,6 +8,7 @@ const NAN_NULL: &str = r#"{"non_finite": "null"}"#;
 const CLAMP: &str = r#"{"out_of_range": "clamp"}"#;
 const RANGE_NULL: &str = r#"{"out_of_range": "null"}"#;
 const TRUNCATE: &str = r#"{"long_text": "truncate"}"#;
+const REPLACE: &str = r#"{"invalid_utf8": "replace"}"#;
 const SHANGHAI: &str = r#"{"time_zone": "+08:00"}"#;
 
 pub const MYSQL_ALIKE: &[Case] = &[
@@ -188,7 +189,39 @@ pub const POSTGRES_TO_MYSQL: &[Case] = &[
     ),
 ];
 
+pub const SQLITE_TO_MYSQL: &[Case] = &[
+    policy(
+        "what is not UTF-8 is replaced",
+        REPLACE,
+        ("TEXT", "varchar(20)"),
+        &[
+            ("CAST(x'61ff62' AS TEXT)", "a\u{fffd}b"),
+            ("CAST(x'e4b8' AS TEXT)", "\u{fffd}"),
+            ("'é'", "é"),
+        ],
+        2,
+    )
+    .read("hex(v)", "v"),
+    Case {
+        values: REPLACE,
+        ..fails(
+            "a BLOB in a TEXT column, which is no text",
+            "TEXT",
+            "varchar(20)",
+            &[("'a'", ""), ("x'ff'", "")],
+        )
+    },
+];
+
 pub const SQLITE_TO_POSTGRES: &[Case] = &[
+    policy(
+        "what is not UTF-8 is replaced",
+        REPLACE,
+        ("TEXT", "text"),
+        &[("CAST(x'61ff62' AS TEXT)", "a\u{fffd}b"), ("'é'", "é"), ("NULL", "NULL")],
+        1,
+    )
+    .read("hex(v)", "v"),
     policy(
         "NUL in text is taken out",
         r#"{"nul": "strip"}"#,
