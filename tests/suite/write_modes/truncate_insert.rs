@@ -76,6 +76,10 @@ async fn it_leaves_the_source_s_rows_and_no_other() {
                 assert!(run.status.success(), "{from} → {to}: {}", text(&run));
                 assert_eq!(found(&site, to).await, ["2000", "2000", "0"], "{from} → {to}");
                 site.assert_equal(5);
+                site.execute(to, "DELETE FROM target WHERE id = 7").await;
+                let repaired = site.goshift(&["verify", "-id", "5", "--repair"]);
+                assert!(repaired.status.success(), "{from} → {to}: {}", text(&repaired));
+                assert_eq!(found(&site, to).await, ["2000", "2000", "0"], "{from} → {to}");
                 site.execute(to, "INSERT INTO target VALUES (9000, 'since', 'own')").await;
             }
             site.remove().await;
