@@ -266,7 +266,7 @@ impl Ledger {
         .bind(step.run_id.to_string())
         .execute(&mut **tx)
         .await?;
-        Ok(())
+        self.note(tx, step).await
     }
 }
 

@@ -22,7 +22,7 @@ pub(super) async fn metrics(
     _: May<Reads>,
     State(app): Shared,
 ) -> Result<impl IntoResponse, Problem> {
-    let overview = app.ledger.overview(app.settings.worker.lease).await?;
+    let overview = super::overview::look(&app).await?;
     Ok(([(header::CONTENT_TYPE, FORMAT)], text(&overview)))
 }
 
@@ -76,6 +76,7 @@ mod tests {
             overdue: 1,
             dead: 4,
             slots: 5,
+            ..Overview::default()
         };
         let text = text(&overview);
         assert!(text.contains("goshift_runs_open{state=\"running\"} 3\n"), "{text}");
