@@ -15,6 +15,7 @@ use environment::Environment;
 use keys::KnownKeys;
 use sections::{LogSettings, QueueKind, QueueSettings, WorkerSettings};
 use server::ServerSettings;
+use telemetry::TelemetrySettings;
 
 pub mod connection;
 pub mod environment;
@@ -22,6 +23,7 @@ pub mod keys;
 pub mod limits;
 pub mod sections;
 pub mod server;
+pub mod telemetry;
 
 /// Which side of a task a connection serves.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -66,7 +68,7 @@ struct Root;
 
 impl KnownKeys for Root {
     const KEYS: &'static [&'static str] =
-        &["task_meta", "from", "to", "queue", "worker", "server", "log", "values"];
+        &["task_meta", "from", "to", "queue", "worker", "server", "log", "telemetry", "values"];
 }
 
 impl Settings {
@@ -124,6 +126,15 @@ impl Settings {
     pub fn server(&self) -> Result<ServerSettings> {
         let value = self.root.get("server").cloned().unwrap_or(Value::Object(Map::new()));
         keys::read("server", self.environment.resolve("server", &value)?)
+    }
+
+    /// Where spans go.
+    ///
+    /// # Errors
+    /// Kind `Config` for a malformed entry or an unset variable.
+    pub fn telemetry(&self) -> Result<TelemetrySettings> {
+        let value = self.root.get("telemetry").cloned().unwrap_or(Value::Object(Map::new()));
+        keys::read("telemetry", self.environment.resolve("telemetry", &value)?)
     }
 
     /// The task database: its engine's name and its connection.

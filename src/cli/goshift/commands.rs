@@ -11,6 +11,7 @@ use crate::cli::show::{self, Table, people};
 use crate::config::Side;
 use crate::error::Result;
 use crate::ledger::{Ledger, State};
+use crate::metrics::WorkerMetrics;
 use crate::plugin::path::WritePath;
 use crate::plugin::rights::Work;
 use crate::plugin::{self, ByKey, WriteMode};
@@ -91,6 +92,7 @@ pub(super) async fn route(
         halt: CancellationToken::new(),
         ahead: Ahead::default(),
         room: Room::new(call.settings.worker.row_memory),
+        metrics: WorkerMetrics::default(),
     };
     let route = Box::pin(runner.route(&task, Stage::Look)).await;
     let route = route.map_err(|error| error.context(format!("task {task_id}")))?;
