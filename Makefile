@@ -2,10 +2,10 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help linux mac deb demo page demo-rabbitmq services services-down test fidelity chaos long-run lint deny bench bench-peers bench-loops bench-overhead bench-participants bench-compare
+.PHONY: help linux mac deb demo page demo-rabbitmq services services-down test screenshots fidelity chaos long-run lint deny bench bench-peers bench-loops bench-overhead bench-participants bench-server bench-compare
 
 BINARIES := goshift goshift-submit goshift-worker goshift-server
-SCRIPTS := scripts/demo scripts/services scripts/long-run bench/run bench/peers bench/overhead bench/participants bench/compare \
+SCRIPTS := scripts/demo scripts/services scripts/browser scripts/long-run bench/run bench/peers bench/overhead bench/participants bench/server bench/compare \
   $(wildcard bench/lib/*.sh) packaging/deb/build $(wildcard packaging/deb/scripts/*) .ci/run
 # A folder beside etc/, from which `./goshift -c ../etc/ -e local -id 5` works as it is.
 DIST := dist
@@ -49,7 +49,15 @@ services-down: ## stop what `make services` started
 test: ## start the services, then run every test
 	@$(need-build)
 	scripts/services up
+	scripts/browser up
 	cargo test --locked --features fault-points
+
+screenshots: ## make the documentation's pictures of the page
+	@$(need-build)
+	scripts/services up
+	scripts/browser up
+	mkdir -p docs/images
+	GOSHIFT_SCREENSHOTS="$$PWD/docs/images" cargo test --locked --features fault-points --test browser
 
 ROUNDS ?= 10
 
@@ -108,6 +116,10 @@ bench-overhead: ## measure what the ledger and the queue cost; writes bench/OVER
 bench-participants: ## measure one run on 1, 2 and 4 workers; writes bench/PARTICIPANTS.md
 	@$(need-build)
 	@bench/participants
+
+bench-server: ## measure goshift-server with 10,000 tasks and 100,000 runs; writes bench/SERVER.md
+	@$(need-build)
+	@bench/server
 
 bench-compare: ## measure diff and verify beside pt-table-sync and reladiff; writes bench/COMPARE.md
 	@$(need-build)

@@ -21,6 +21,21 @@ pub enum Kind {
     Internal,
 }
 
+impl Kind {
+    /// Its name in traces.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Usage => "usage",
+            Self::Config => "config",
+            Self::Permanent => "permanent",
+            Self::Transient => "transient",
+            Self::LeaseLost => "lease_lost",
+            Self::Cancelled => "cancelled",
+            Self::Internal => "internal",
+        }
+    }
+}
+
 /// Shorthand used across the crate.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 

@@ -89,6 +89,9 @@ pub struct Event {
     /// Who asked, for the ledger.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub submitted_by: Option<String>,
+    /// The W3C trace context of the run: a header of the message, no part of its body.
+    #[serde(skip)]
+    pub traceparent: Option<String>,
 }
 
 /// Characters that the ledger keeps of who asked.
@@ -114,7 +117,14 @@ impl Event {
             not_before: None,
             dedup_key: None,
             submitted_by: None,
+            traceparent: None,
         }
+    }
+
+    /// The same in this trace.
+    #[must_use]
+    pub fn in_trace(self, traceparent: Option<&str>) -> Self {
+        Self { traceparent: traceparent.map(str::to_owned), ..self }
     }
 
     /// Reads a message body.

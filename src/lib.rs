@@ -15,6 +15,7 @@ pub mod event;
 pub mod fault;
 pub mod fence;
 pub mod ledger;
+pub mod metrics;
 pub mod notice;
 pub mod plan;
 pub mod plugin;

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use indicatif::{HumanCount, HumanDuration, ProgressBar, ProgressStyle};
 use serde_json::json;
 use tokio::task::JoinHandle;
+use tracing::Instrument;
 
 use crate::ledger::Standing;
 use crate::plugin::Receipt;
@@ -141,7 +142,7 @@ impl Reporter {
         let on_terminal = std::io::stderr().is_terminal();
         let bar = (display == Display::Auto && on_terminal).then(|| bar(&label));
         let shown = bar.clone();
-        let task = tokio::spawn(async move {
+        let showing = async move {
             let started = Instant::now();
             let already = progress.rows();
             let pause = match (display, &shown) {
@@ -161,8 +162,8 @@ impl Reporter {
                     _ => tracing::info!("{label}: {}", line(&progress, rate)),
                 }
             }
-        });
-        Self { task, bar }
+        };
+        Self { task: tokio::spawn(showing.in_current_span()), bar }
     }
 }
 

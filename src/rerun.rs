@@ -42,5 +42,6 @@ pub fn again(row: &RunRow, who: &str) -> Result<NewRun> {
         dedup_key: dead.then(|| format!("rerun:{}", row.run_id)),
         submitted_by: Some(who.to_owned()),
         rerun_of: Some(row.run_id),
+        traceparent: None,
     })
 }

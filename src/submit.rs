@@ -5,13 +5,14 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use tokio::sync::mpsc;
+use tracing::Instrument;
 use uuid::Uuid;
 
 use crate::checksum::checksum;
 use crate::config::Settings;
 use crate::config::sections::QueueKind;
 use crate::error::{Error, Result};
-use crate::event::{Event, Priority};
+use crate::event::Event;
 use crate::ledger::{self, Claim, Ledger, NewRun, Submitted, Waiting};
 use crate::queue::Publisher;
 use crate::queue::rabbitmq::{RabbitConfig, RabbitPublisher};
@@ -66,8 +67,7 @@ impl Submitter {
         let submitted = self.ledger.submit(run).await?;
         crate::fault::point("submit.committed");
         if submitted.new || submitted.hurried {
-            let delay = Duration::from_millis(run.delay_ms.max(0) as u64);
-            self.wake(run.task_id, submitted.run_id, run.priority, delay).await;
+            self.wake_all(&[Wake::of(run, &submitted)]).await;
         }
         Ok(submitted)
     }
@@ -184,8 +184,7 @@ impl Submitter {
             let due = self.ledger.due_now(after, WAKE_BATCH).await?;
             let Some(last) = due.last() else { return Ok(Some(woken)) };
             after = Some(last.run_id);
-            let wake = |run: &Waiting| Event::wake(run.task_id, run.run_id, run.priority);
-            let events: Vec<_> = due.iter().map(wake).collect();
+            let events: Vec<_> = due.iter().map(wake_up).collect();
             let mut confirmed = Vec::with_capacity(due.len());
             let mut refused = None;
             for (run, published) in due.iter().zip(publisher.publish_all(&events).await) {
@@ -242,13 +241,14 @@ impl Submitter {
         };
         let live =
             workers.iter().filter(|w| w.row.state == "working" && w.row.worker != claim.worker);
-        let event = Event::wake(claim.task_id, claim.run_id, claim.priority);
+        let event = wake_up(&claim.waiting());
         let events = vec![event; live.count().min(others as usize)];
-        tokio::spawn(async move {
+        let inviting = async move {
             for error in publisher.publish_all(&events).await.into_iter().filter_map(Result::err) {
                 tracing::debug!(%error, "an invitation was not confirmed");
             }
-        });
+        };
+        tokio::spawn(inviting.in_current_span());
     }
 
     async fn note_published(&self, outcomes: impl Iterator<Item = (&Wake, Result<()>)>) {
@@ -257,7 +257,7 @@ impl Submitter {
             match published {
                 Ok(()) => confirmed.push(wake.run_id),
                 Err(error) => tracing::warn!(
-                    run = %wake.run_id, %error,
+                    task = wake.event.task_id, run = %wake.run_id, %error,
                     "the broker did not confirm: the run is kept in the ledger, a worker finds it there"
                 ),
             }
@@ -269,10 +269,14 @@ impl Submitter {
     }
 
     /// Publishes the wake-up for a run that is in the ledger.
-    pub async fn wake(&self, task_id: i64, run_id: Uuid, priority: Priority, delay: Duration) {
-        let event = Event::wake(task_id, run_id, priority);
-        self.wake_all(&[Wake { run_id, event, delay }]).await;
+    pub async fn wake(&self, run: &Waiting, delay: Duration) {
+        self.wake_all(&[Wake { run_id: run.run_id, event: wake_up(run), delay }]).await;
     }
+}
+
+/// The message that wakes a worker for a run.
+fn wake_up(run: &Waiting) -> Event {
+    Event::wake(run.task_id, run.run_id, run.priority).in_trace(run.traceparent.as_deref())
 }
 
 /// A message to publish for a run that is in the ledger.
@@ -286,7 +290,8 @@ impl Wake {
     fn of(run: &NewRun, submitted: &Submitted) -> Self {
         Self {
             run_id: submitted.run_id,
-            event: Event::wake(run.task_id, submitted.run_id, run.priority),
+            event: Event::wake(run.task_id, submitted.run_id, run.priority)
+                .in_trace(submitted.traceparent.as_deref()),
             delay: Duration::from_millis(run.delay_ms.max(0) as u64),
         }
     }
@@ -361,5 +366,6 @@ pub fn from_event(event: &Event, message_id: Option<&str>) -> Result<NewRun> {
             .or_else(|| message_id.map(|id| message_key(event.task_id, id))),
         submitted_by: event.submitted_by.clone().or_else(|| Some(STRANGER.to_owned())),
         rerun_of: None,
+        traceparent: event.traceparent.clone(),
     })
 }

@@ -23,6 +23,8 @@ CREATE TABLE IF NOT EXISTS goshift_run (
   rerun_by varchar(36),
   dedup_key varchar(190) UNIQUE,
   submitted_by varchar(190),
+  -- the W3C trace context that the run belongs to, if it has one
+  traceparent varchar(64),
   -- at most one active and one pending run a task: NULLs don't collide in a unique key
   active_task integer UNIQUE,
   pending_task integer UNIQUE,

@@ -11,7 +11,7 @@ use super::Common;
 use crate::config::Settings;
 use crate::error::{Error, Result};
 use crate::ledger::Ledger;
-use crate::telemetry;
+use crate::telemetry::{self, Audience};
 use command::Command;
 
 mod command;
@@ -100,7 +100,7 @@ async fn run(arguments: Arguments) -> Result<ExitCode> {
         return super::show::completions::<Arguments>(shell);
     }
     let settings = arguments.common.settings()?;
-    let _logs = telemetry::start("goshift", &settings.log, true)?;
+    let _telemetry = telemetry::start("goshift", &settings, Audience::Caller)?;
     let call = Call {
         settings,
         mode: arguments.mode,

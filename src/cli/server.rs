@@ -9,7 +9,7 @@ use super::{Common, show};
 use crate::error::{Error, Result};
 use crate::server;
 use crate::shutdown::Shutdown;
-use crate::telemetry;
+use crate::telemetry::{self, Audience};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -53,7 +53,7 @@ async fn run(arguments: Arguments) -> Result<ExitCode> {
         return Ok(ExitCode::SUCCESS);
     }
     let settings = arguments.common.settings()?;
-    let _logs = telemetry::start("goshift-server", &settings.log, false)?;
+    let _telemetry = telemetry::start("goshift-server", &settings, Audience::Operator)?;
     Box::pin(server::serve(settings, Shutdown::listen(false)?)).await?;
     Ok(ExitCode::SUCCESS)
 }

@@ -20,7 +20,7 @@ use crate::ledger::{Ledger, NewRun, State, Submitted};
 use crate::rerun;
 use crate::submit::{Submitter, dedup_key};
 use crate::task::{Mode, Params, TaskRow};
-use crate::telemetry;
+use crate::telemetry::{self, Audience};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -103,7 +103,7 @@ async fn run(arguments: Arguments) -> Result<ExitCode> {
     }
     arguments.check()?;
     let settings = arguments.common.settings()?;
-    let _logs = telemetry::start("goshift-submit", &settings.log, true)?;
+    let _telemetry = telemetry::start("goshift-submit", &settings, Audience::Caller)?;
     let ledger = Ledger::open(&settings).await?;
     if arguments.list_dead {
         dead::list(&settings, &ledger, &arguments.which(), arguments.json).await?;
@@ -187,6 +187,7 @@ impl Arguments {
                 dedup_key: self.dedup_key.as_ref().map(|key| dedup_key(task_id, key)),
                 submitted_by: Some(show::who()),
                 rerun_of: None,
+                traceparent: None,
             });
         }
         Ok(runs)

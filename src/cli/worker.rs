@@ -8,7 +8,7 @@ use clap::Parser;
 use super::Common;
 use crate::error::{Error, Result};
 use crate::shutdown::Shutdown;
-use crate::telemetry;
+use crate::telemetry::{self, Audience};
 use crate::worker::{self, Options};
 
 const EXAMPLES: &str = "\
@@ -55,7 +55,7 @@ async fn run(arguments: Arguments) -> Result<ExitCode> {
         return Err(Error::usage("--name must have 1 to 100 characters"));
     }
     let settings = arguments.common.settings()?;
-    let _logs = telemetry::start("goshift-worker", &settings.log, false)?;
+    let _telemetry = telemetry::start("goshift-worker", &settings, Audience::Operator)?;
     let options = Options {
         concurrency: usize::from(arguments.concurrency),
         drain: arguments.drain,

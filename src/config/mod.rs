@@ -17,6 +17,7 @@ use keys::KnownKeys;
 use notices::NoticeSettings;
 use sections::{LogSettings, QueueKind, QueueSettings, WorkerSettings};
 use server::ServerSettings;
+use telemetry::TelemetrySettings;
 
 pub mod connection;
 pub mod environment;
@@ -25,6 +26,7 @@ pub mod limits;
 pub mod notices;
 pub mod sections;
 pub mod server;
+pub mod telemetry;
 
 /// Which side of a task a connection serves.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -78,6 +80,7 @@ impl KnownKeys for Root {
         "notices",
         "roboter",
         "log",
+        "telemetry",
         "values",
     ];
 }
@@ -167,6 +170,15 @@ impl Settings {
         let only = told.map(|after| Map::from_iter([("remind_after".to_owned(), after)]));
         let only: NoticeSettings = keys::read("notices", Value::Object(only.unwrap_or_default()))?;
         Ok(Some(only.remind_after))
+    }
+
+    /// Where spans go.
+    ///
+    /// # Errors
+    /// Kind `Config` for a malformed entry or an unset variable.
+    pub fn telemetry(&self) -> Result<TelemetrySettings> {
+        let value = self.root.get("telemetry").cloned().unwrap_or(Value::Object(Map::new()));
+        keys::read("telemetry", self.environment.resolve("telemetry", &value)?)
     }
 
     /// The task database: its engine's name and its connection.

@@ -1,5 +1,6 @@
 //! The sections `queue`, `worker` and `log`.
 
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use serde::{Deserialize, Deserializer};
@@ -75,6 +76,8 @@ pub struct WorkerSettings {
     /// How long running shards may take to end after SIGTERM.
     #[serde(deserialize_with = "duration")]
     pub grace: Duration,
+    /// Address and port of the worker's `/metrics`, `/healthz` and `/readyz`; none without.
+    pub metrics_listen: Option<SocketAddr>,
 }
 
 impl Default for WorkerSettings {
@@ -92,6 +95,7 @@ impl Default for WorkerSettings {
             row_memory: 128 * 1024 * 1024,
             stall: seconds(900),
             grace: seconds(60),
+            metrics_listen: None,
         }
     }
 }
@@ -109,6 +113,7 @@ impl KnownKeys for WorkerSettings {
         "row_memory",
         "stall",
         "grace",
+        "metrics_listen",
     ];
 }
 
@@ -130,18 +135,33 @@ impl WorkerSettings {
     }
 }
 
-/// Where logs go besides the terminal.
+/// Where logs go, and in which form.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(default)]
 pub struct LogSettings {
-    /// Folder of the daily log files; none without.
+    /// Folder of the daily log files, whose lines are JSON; none without.
     pub log_path: Option<String>,
     /// Filter, as in `info` or `goshift=debug`.
     pub level: Option<String>,
+    /// The form of the lines on standard error.
+    pub format: LogFormat,
+}
+
+/// The form of a log's lines.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum LogFormat {
+    /// JSON for `goshift-worker` and `goshift-server` where standard error is no terminal, else human.
+    #[default]
+    Auto,
+    /// For a person.
+    Human,
+    /// One JSON object a line.
+    Json,
 }
 
 impl KnownKeys for LogSettings {
-    const KEYS: &'static [&'static str] = &["log_path", "level"];
+    const KEYS: &'static [&'static str] = &["log_path", "level", "format"];
 }
 
 #[derive(Deserialize)]

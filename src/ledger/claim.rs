@@ -8,7 +8,7 @@ use sqlx::{Any, Transaction};
 use uuid::Uuid;
 
 use super::ending::{Step, lease_lost};
-use super::{Attempt, Ledger, RunLimits, Standing, State, get};
+use super::{Attempt, Ledger, RunLimits, Standing, State, Waiting, get};
 use crate::error::Result;
 use crate::event::Priority;
 use crate::fence::Moment;
@@ -41,6 +41,10 @@ pub struct Claim {
     pub attempt: u32,
     /// Times the run was taken over from a dead worker since it was submitted.
     pub rescues: u32,
+    /// Whether this claim has taken it over from a worker that was lost.
+    pub rescued: bool,
+    /// Its trace, if it has one (see [`crate::telemetry::trace`]).
+    pub traceparent: Option<String>,
     /// Who holds it.
     pub worker: String,
     /// Whether the run itself is held, or a part in it.
@@ -71,6 +75,18 @@ pub enum ClaimOutcome {
     Over,
     /// The ledger has no such run.
     Unknown,
+}
+
+impl Claim {
+    /// The run once it is given back: what a message that wakes somebody for it says.
+    pub fn waiting(&self) -> Waiting {
+        Waiting {
+            run_id: self.run_id,
+            task_id: self.task_id,
+            priority: self.priority,
+            traceparent: self.traceparent.clone(),
+        }
+    }
 }
 
 impl Ledger {
@@ -187,6 +203,7 @@ impl Ledger {
     ) -> Result<Option<AnyRow>, sqlx::Error> {
         self.query(
             "SELECT task_id, mode, params, priority, state, attempt, rescues, epoch, last_epoch, \
+                 traceparent, \
                  {bigint:cancel_requested} AS cancel_requested, \
                  (SELECT {bigint:COUNT(*)} FROM goshift_run old \
                   WHERE old.task_id = goshift_run.task_id AND old.lost_holder = 1) AS lost_holders, \
@@ -266,6 +283,8 @@ fn read_claim(
         epoch: get::<i64>(row, "last_epoch")? + 1,
         attempt: (get::<i64>(row, "attempt")? + i64::from(!rescued)) as u32,
         rescues: (get::<i64>(row, "rescues")? + i64::from(rescued)) as u32,
+        rescued,
+        traceparent: get(row, "traceparent")?,
         worker: worker.to_owned(),
         role: Role::Owner,
         cancel_requested: get::<i64>(row, "cancel_requested")? != 0,

@@ -4,10 +4,8 @@ use sqlx::{Any, Transaction};
 use uuid::Uuid;
 
 use super::claim::Claim;
-use super::submission::parse_id;
-use super::{Attempt, Ledger, State, get};
+use super::{Attempt, Ledger, State, Waiting, get};
 use crate::error::{Error, Kind, Result};
-use crate::event::Priority;
 use crate::plugin::Receipt;
 
 /// How a claim ends.
@@ -94,7 +92,7 @@ impl Ledger {
         claim: &Claim,
         ending: &Ending,
         done: &[(u64, Receipt)],
-    ) -> Result<Option<(Uuid, Priority)>> {
+    ) -> Result<Option<Waiting>> {
         self.transact("ending a run", || self.try_end(claim, ending, done)).await
     }
 
@@ -103,7 +101,7 @@ impl Ledger {
         claim: &Claim,
         ending: &Ending,
         done: &[(u64, Receipt)],
-    ) -> Result<Option<(Uuid, Priority)>, Attempt> {
+    ) -> Result<Option<Waiting>, Attempt> {
         let mut tx = self.begin().await?;
         if !done.is_empty() {
             self.mark_done(&mut tx, claim, done).await?;
@@ -137,15 +135,14 @@ impl Ledger {
         };
         self.record(&mut tx, &step).await?;
         let next = self
-            .query("SELECT run_id, priority FROM goshift_run WHERE pending_task = ?")
+            .query(
+                "SELECT run_id, task_id, priority, traceparent FROM goshift_run \
+                 WHERE pending_task = ?",
+            )
             .bind(claim.task_id)
             .fetch_optional(&mut *tx)
             .await?;
-        let next = next.map(|row| {
-            let id = parse_id(&get::<String>(&row, "run_id")?)?;
-            Ok::<_, sqlx::Error>((id, Priority::from_rank(get(&row, "priority")?)))
-        });
-        let next = next.transpose()?;
+        let next = next.map(|row| Waiting::read(&row)).transpose()?;
         crate::fault::point("finish.before_commit");
         tx.commit().await?;
         crate::fault::point("finish.committed");

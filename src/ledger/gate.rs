@@ -7,10 +7,8 @@ use sqlx::any::AnyRow;
 use sqlx::{Any, Transaction};
 use uuid::Uuid;
 
-use super::submission::parse_id;
-use super::{Ledger, get};
+use super::{Ledger, Waiting, get};
 use crate::error::Result;
-use crate::event::Priority;
 use crate::plugin;
 
 /// Which connections have a limit of runs, by the side, engine and key that a task's row names.
@@ -66,17 +64,6 @@ impl RunLimits {
         }
         Ok(found)
     }
-}
-
-/// A run that waits for a connection, and may start now.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct WaitingRun {
-    /// The run.
-    pub run_id: Uuid,
-    /// Its task.
-    pub task_id: i64,
-    /// Its queue.
-    pub priority: Priority,
 }
 
 impl Ledger {
@@ -176,11 +163,7 @@ impl Ledger {
     ///
     /// # Errors
     /// When the ledger can't be read.
-    pub async fn waiting_behind(
-        &self,
-        task_id: i64,
-        limits: &RunLimits,
-    ) -> Result<Vec<WaitingRun>> {
+    pub async fn waiting_behind(&self, task_id: i64, limits: &RunLimits) -> Result<Vec<Waiting>> {
         if limits.is_empty() {
             return Ok(Vec::new());
         }
@@ -198,7 +181,7 @@ impl Ledger {
         tx: &mut Transaction<'static, Any>,
         task_id: i64,
         limits: &RunLimits,
-    ) -> Result<Vec<WaitingRun>, sqlx::Error> {
+    ) -> Result<Vec<Waiting>, sqlx::Error> {
         let task = self
             .query(&format!("SELECT {ENDS} FROM task_def_sync_manager task WHERE task.id = ?"))
             .bind(task_id)
@@ -211,19 +194,15 @@ impl Ledger {
             let room = limit.max.saturating_sub(running.get(limit).copied().unwrap_or(0));
             let rows = self
                 .query(&format!(
-                    "SELECT run_id, task_id, priority FROM goshift_run WHERE waits_for = ? \
-                     AND {WAITING} ORDER BY run_id LIMIT ?"
+                    "SELECT run_id, task_id, priority, traceparent FROM goshift_run \
+                     WHERE waits_for = ? AND {WAITING} ORDER BY run_id LIMIT ?"
                 ))
                 .bind(limit.connection.as_str())
                 .bind(i64::from(room))
                 .fetch_all(&mut **tx)
                 .await?;
             for row in &rows {
-                found.push(WaitingRun {
-                    run_id: parse_id(&get::<String>(row, "run_id")?)?,
-                    task_id: get(row, "task_id")?,
-                    priority: Priority::from_rank(get(row, "priority")?),
-                });
+                found.push(Waiting::read(row)?);
             }
         }
         Ok(found)

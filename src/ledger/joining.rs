@@ -15,7 +15,7 @@ use crate::error::{Error, Result};
 #[derive(Default)]
 pub(super) struct Existing {
     /// By task and key.
-    keyed: HashMap<(i64, String), Uuid>,
+    keyed: HashMap<(i64, String), (Uuid, Option<String>)>,
     /// By task.
     pending: HashMap<i64, Pending>,
 }
@@ -28,13 +28,15 @@ pub(super) struct Pending {
     params: String,
     priority: i64,
     due_ms: i64,
+    traceparent: Option<String>,
 }
 
 impl Existing {
     fn add(&mut self, row: &AnyRow) -> Result<(), sqlx::Error> {
         let run_id = parse_id(&get::<String>(row, "run_id")?)?;
         if let Some(key) = get::<Option<String>>(row, "dedup_key")? {
-            self.keyed.insert((get(row, "task_id")?, key), run_id);
+            let known = (run_id, get(row, "traceparent")?);
+            self.keyed.insert((get(row, "task_id")?, key), known);
         }
         if let Some(task_id) = get::<Option<i64>>(row, "pending_task")? {
             let pending = Pending {
@@ -43,6 +45,7 @@ impl Existing {
                 params: get::<Option<String>>(row, "params")?.unwrap_or_default(),
                 priority: get(row, "priority")?,
                 due_ms: get(row, "due_ms")?,
+                traceparent: get(row, "traceparent")?,
             };
             self.pending.insert(task_id, pending);
         }
@@ -53,8 +56,8 @@ impl Existing {
     /// it then joins.
     pub(super) fn find(&self, run: &NewRun) -> Result<Option<(Submitted, Option<Pending>)>> {
         let key = run.dedup_key.clone().map(|key| (run.task_id, key));
-        if let Some(&run_id) = key.and_then(|key| self.keyed.get(&key)) {
-            return Ok(Some((Submitted { run_id, new: false, hurried: false }, None)));
+        if let Some((run_id, traceparent)) = key.and_then(|key| self.keyed.get(&key)) {
+            return Ok(Some((joined(*run_id, traceparent.clone(), false), None)));
         }
         let Some(pending) = self.pending.get(&run.task_id) else { return Ok(None) };
         let run_id = pending.run_id;
@@ -65,8 +68,13 @@ impl Existing {
             ))
             .with_remedy(format!("wait for it, or stop it with `goshift cancel {run_id}`")));
         }
-        Ok(Some((Submitted { run_id, new: false, hurried: false }, Some(pending.clone()))))
+        let submitted = joined(run_id, pending.traceparent.clone(), false);
+        Ok(Some((submitted, Some(pending.clone()))))
     }
+}
+
+fn joined(run_id: Uuid, traceparent: Option<String>, hurried: bool) -> Submitted {
+    Submitted { run_id, new: false, hurried, traceparent }
 }
 
 /// Refuses a task that is not in the table, or offline.
@@ -110,7 +118,7 @@ impl Ledger {
         runs: &[NewRun],
     ) -> Result<Existing, sqlx::Error> {
         const COLUMNS: &str = "SELECT run_id, task_id, mode, params, pending_task, dedup_key, \
-             priority, {ms_until:due_at} AS due_ms FROM goshift_run WHERE";
+             traceparent, priority, {ms_until:due_at} AS due_ms FROM goshift_run WHERE";
         let mut query = self.query(&format!("{COLUMNS} pending_task IN ({})", values(runs.len())));
         for run in runs {
             query = query.bind(run.task_id);
@@ -169,6 +177,6 @@ impl Ledger {
             .execute(&mut **tx)
             .await?;
         }
-        Ok(Submitted { run_id, new: false, hurried })
+        Ok(joined(run_id, pending.traceparent.clone(), hurried))
     }
 }

@@ -40,6 +40,7 @@ mod submission;
 mod sweep;
 mod tables;
 mod tasks;
+mod traced;
 mod transact;
 mod window;
 
@@ -49,7 +50,7 @@ pub use detail::{ParticipantRow, ShardCount, ShardRow, TransitionRow};
 pub use ending::{Ending, lease_lost};
 pub use figures::Progress;
 pub use fleet::{SeenWorker, WorkerRow};
-pub use gate::{RunLimits, WaitingRun};
+pub use gate::RunLimits;
 pub use inspect::{ActiveRun, RunFilter, RunRow, Since};
 pub use notices::{OpenNotice, Thresholds};
 pub use overview::Overview;

@@ -32,6 +32,10 @@ pub struct Overview {
     pub bytes_per_second: f64,
     /// Runs that have ended within the last day, by state.
     pub last_day: BTreeMap<String, i64>,
+    /// Schedules, `enabled` or `disabled`.
+    pub schedules: BTreeMap<String, i64>,
+    /// How long the tick that is most overdue has waited.
+    pub schedule_lag: Duration,
 }
 
 impl Ledger {
@@ -43,6 +47,7 @@ impl Ledger {
         // Each of these goes by an index: what has been over for long does not count.
         let mut overview = Overview { open: self.open_runs().await?, ..Overview::default() };
         overview.last_day = self.ended_runs().await?;
+        (overview.schedules, overview.schedule_lag) = self.ticking().await?;
         (overview.rows_per_second, overview.bytes_per_second) = self.throughput().await?;
         overview.overdue = self
             .counted(
@@ -81,6 +86,23 @@ impl Ledger {
             .bind(-DAY_MS)
             .fetch_all(&self.pool);
         self.counts(&self.answer("counting runs", ended).await?)
+    }
+
+    async fn ticking(&self) -> Result<(BTreeMap<String, i64>, Duration)> {
+        let doing = "counting schedules";
+        let states = self.query(
+            "SELECT CASE WHEN enabled = 1 THEN 'enabled' ELSE 'disabled' END AS name, \
+             {bigint:COUNT(*)} AS n FROM goshift_schedule GROUP BY enabled",
+        );
+        let states = self.counts(&self.answer(doing, states.fetch_all(&self.pool)).await?)?;
+        let oldest = self.query(
+            "SELECT {ms_until:next_at} AS due_ms FROM goshift_schedule \
+             WHERE enabled = 1 AND next_at <= {now} ORDER BY next_at LIMIT 1",
+        );
+        let oldest = self.answer(doing, oldest.fetch_optional(&self.pool)).await?;
+        let late = oldest.as_ref().map(|row| get::<i64>(row, "due_ms")).transpose();
+        let late = late.map_err(|error| self.failure(doing, error))?.unwrap_or(0);
+        Ok((states, Duration::from_millis(late.min(0).unsigned_abs())))
     }
 
     fn counts(&self, rows: &[AnyRow]) -> Result<BTreeMap<String, i64>> {

@@ -144,7 +144,7 @@ impl Ledger {
         let mut tx = self.begin().await?;
         let row = self
             .query(&format!(
-                "SELECT task_id, mode, params, priority, attempt, rescues, last_epoch \
+                "SELECT task_id, mode, params, priority, attempt, rescues, last_epoch, traceparent \
                  FROM goshift_run WHERE run_id = ? AND {HAS_ROOM}"
             ))
             .bind(run_id.to_string())
@@ -190,6 +190,8 @@ impl Ledger {
             epoch: last_epoch + 1,
             attempt: get::<i64>(&row, "attempt")?.max(0) as u32,
             rescues: get::<i64>(&row, "rescues")?.max(0) as u32,
+            rescued: false,
+            traceparent: get(&row, "traceparent")?,
             worker: worker.to_owned(),
             role: Role::Participant,
             cancel_requested: false,

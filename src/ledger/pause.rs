@@ -72,7 +72,7 @@ impl PauseRow {
 }
 
 /// A run that waits and could start now.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Waiting {
     /// The run.
     pub run_id: Uuid,
@@ -80,6 +80,20 @@ pub struct Waiting {
     pub task_id: i64,
     /// Its queue.
     pub priority: Priority,
+    /// Its trace, if it has one.
+    pub traceparent: Option<String>,
+}
+
+impl Waiting {
+    /// Reads the columns `run_id`, `task_id`, `priority` and `traceparent`.
+    pub(super) fn read(row: &AnyRow) -> Result<Self, sqlx::Error> {
+        Ok(Self {
+            run_id: parse_id(&get::<String>(row, "run_id")?)?,
+            task_id: get(row, "task_id")?,
+            priority: Priority::from_rank(get(row, "priority")?),
+            traceparent: get(row, "traceparent")?,
+        })
+    }
 }
 
 impl Ledger {
@@ -195,7 +209,7 @@ impl Ledger {
     pub async fn due_now(&self, after: Option<Uuid>, limit: usize) -> Result<Vec<Waiting>> {
         let reading = self
             .query(
-                "SELECT run_id, task_id, priority FROM goshift_run \
+                "SELECT run_id, task_id, priority, traceparent FROM goshift_run \
                  WHERE run_id > ? AND state IN ('submitted', 'retrying') AND due_at <= {now} \
                  AND NOT {paused} AND NOT EXISTS (SELECT 1 FROM goshift_run active \
                   WHERE active.active_task = goshift_run.task_id \
@@ -205,14 +219,7 @@ impl Ledger {
             .bind(limit as i64)
             .fetch_all(&self.pool);
         let rows = self.answer("looking for what is due", reading).await?;
-        let read = |row: &AnyRow| {
-            Ok::<_, sqlx::Error>(Waiting {
-                run_id: parse_id(&get::<String>(row, "run_id")?)?,
-                task_id: get(row, "task_id")?,
-                priority: Priority::from_rank(get(row, "priority")?),
-            })
-        };
-        let read: Result<_, _> = rows.iter().map(read).collect();
+        let read: Result<_, _> = rows.iter().map(Waiting::read).collect();
         read.map_err(|error| self.failure("looking for what is due", error))
     }
 

@@ -7,6 +7,7 @@ use sqlx::{Any, Transaction};
 use uuid::Uuid;
 
 use super::joining::check_online;
+use super::traced::Submitting;
 use super::{Attempt, Ledger, State, values};
 use crate::error::{Error, Result};
 use crate::event::Priority;
@@ -32,6 +33,8 @@ pub struct NewRun {
     pub submitted_by: Option<String>,
     /// The run this one repeats.
     pub rerun_of: Option<Uuid>,
+    /// The trace it belongs to, as its submitter or a message says.
+    pub traceparent: Option<String>,
 }
 
 /// Where a submission ended up.
@@ -43,6 +46,8 @@ pub struct Submitted {
     pub new: bool,
     /// Whether the run that was joined is due earlier now, or more urgent.
     pub hurried: bool,
+    /// The run's trace, if it has one.
+    pub traceparent: Option<String>,
 }
 
 /// What became of a group of submissions.
@@ -75,8 +80,11 @@ impl Ledger {
     /// # Errors
     /// Kind `Config` for an unknown or offline task, or when the pending run has other params.
     pub async fn submit(&self, run: &NewRun) -> Result<Submitted> {
-        let runs = std::slice::from_ref(run);
-        let entered = self.transact("entering a run", || self.try_submit(runs)).await?;
+        let submitting = Submitting::start(std::slice::from_ref(run));
+        let runs = submitting.runs();
+        let entered = self.transact("entering a run", || self.try_submit(runs)).await;
+        let entered = entered.inspect_err(|error| submitting.fail(error))?;
+        submitting.note(&entered);
         match (entered.accepted.into_iter().next(), entered.refused) {
             (Some(submitted), _) => Ok(submitted),
             (None, Some(error)) => Err(error),
@@ -91,8 +99,12 @@ impl Ledger {
     /// When the ledger can't be written. What it refuses is in [`Entered::refused`].
     pub async fn submit_group(&self, runs: &[NewRun]) -> Result<Entered> {
         let doing = "entering runs";
-        if let Ok(mut entered) = self.attempts(doing, GROUP_TRIES, || self.try_submit(runs)).await?
-        {
+        let submitting = Submitting::start(runs);
+        let group = submitting.runs();
+        let tried = self.attempts(doing, GROUP_TRIES, || self.try_submit(group)).await;
+        let tried = tried.inspect_err(|error| submitting.fail(error))?;
+        if let Ok(mut entered) = tried {
+            submitting.note(&entered);
             if let Some(at_fault) = runs.get(entered.accepted.len()) {
                 let name = |error: Error| error.context(format!("task {}", at_fault.task_id));
                 entered.refused = entered.refused.map(name);
@@ -100,7 +112,7 @@ impl Ledger {
             return Ok(entered);
         }
         let mut accepted = Vec::with_capacity(runs.len());
-        for run in runs {
+        for run in group {
             match self.submit(run).await {
                 Ok(submitted) => accepted.push(submitted),
                 Err(error) => {
@@ -144,7 +156,9 @@ impl Ledger {
                 Ok(None) => {
                     let run_id = run.run_id.unwrap_or_else(Uuid::now_v7);
                     fresh.push((run, run_id));
-                    entered.accepted.push(Submitted { run_id, new: true, hurried: false });
+                    let traceparent = run.traceparent.clone();
+                    let submitted = Submitted { run_id, new: true, hurried: false, traceparent };
+                    entered.accepted.push(submitted);
                 }
                 Err(error) => {
                     entered.refused = Some(error);
@@ -172,10 +186,10 @@ impl Ledger {
         if runs.is_empty() {
             return Ok(());
         }
-        let row = "(?, ?, ?, ?, ?, ?, {now_plus}, {now}, ?, ?, ?, ?)";
+        let row = "(?, ?, ?, ?, ?, ?, {now_plus}, {now}, ?, ?, ?, ?, ?)";
         let mut query = self.query(&format!(
             "INSERT INTO goshift_run (run_id, task_id, mode, params, priority, state, due_at, \
-             submitted_at, rerun_of, dedup_key, submitted_by, pending_task) VALUES {}",
+             submitted_at, rerun_of, dedup_key, submitted_by, traceparent, pending_task) VALUES {}",
             vec![row; runs.len()].join(", ")
         ));
         for (run, run_id) in runs {
@@ -190,6 +204,7 @@ impl Ledger {
                 .bind(run.rerun_of.map(|id| id.to_string()))
                 .bind(run.dedup_key.as_deref())
                 .bind(run.submitted_by.as_deref())
+                .bind(run.traceparent.as_deref())
                 .bind(run.task_id);
         }
         query.execute(&mut **tx).await?;

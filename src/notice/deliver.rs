@@ -1,6 +1,5 @@
 //! Takes notices from the ledger and sends them.
 
-use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use tokio::time::MissedTickBehavior;
@@ -10,6 +9,7 @@ use super::{Message, dingtalk, http, slack, webhook};
 use crate::config::notices::{Channel, ChannelKind, NoticeSettings};
 use crate::error::Result;
 use crate::ledger::{Ledger, OpenNotice, Thresholds};
+use crate::metrics::NoticeMetrics;
 
 /// How often the ledger is asked.
 const LOOK: Duration = Duration::from_secs(2);
@@ -21,11 +21,16 @@ const OLD_LOOKS: u32 = 1800;
 const LADDER: [u64; 8] = [5, 15, 60, 300, 900, 3600, 3600, 3600];
 
 /// Sends whatever is to be told, until it is told to end.
-pub async fn deliver(ledger: Ledger, settings: NoticeSettings, end: CancellationToken) {
+pub async fn deliver(
+    ledger: Ledger,
+    settings: NoticeSettings,
+    metrics: NoticeMetrics,
+    end: CancellationToken,
+) {
     if settings.channels.is_empty() {
         return;
     }
-    let settings = Arc::new(settings);
+    let post = Post { ledger, settings, metrics };
     let mut looks = tokio::time::interval(LOOK);
     looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut count: u32 = 0;
@@ -34,62 +39,79 @@ pub async fn deliver(ledger: Ledger, settings: NoticeSettings, end: Cancellation
             _ = looks.tick() => {}
             () = end.cancelled() => return,
         }
-        if let Err(error) = look(&ledger, &settings, count).await {
+        if let Err(error) = post.look(count).await {
             tracing::debug!(%error, "notices are sent later");
         }
         count = count.wrapping_add(1);
     }
 }
 
-async fn look(ledger: &Ledger, settings: &Arc<NoticeSettings>, count: u32) -> Result<()> {
-    if count.is_multiple_of(SLOW_LOOKS) {
-        let late = settings.late_after;
-        ledger.note_slow_runs(Thresholds { late, long: settings.long_after }).await?;
-    }
-    if count.is_multiple_of(OLD_LOOKS) {
-        ledger.forget_notices().await?;
-    }
-    for notice in ledger.open_notices().await? {
-        send(ledger, settings, &notice).await?;
-    }
-    Ok(())
+/// Who takes notices and sends them.
+struct Post {
+    ledger: Ledger,
+    settings: NoticeSettings,
+    metrics: NoticeMetrics,
 }
 
-async fn send(ledger: &Ledger, settings: &NoticeSettings, notice: &OpenNotice) -> Result<()> {
-    let wants = |channel: &&Channel| {
-        channel.on.contains(&notice.kind) && !notice.sent_to.contains(&channel.name)
-    };
-    let waiting: Vec<_> = settings.channels.iter().filter(wants).collect();
-    // Each channel takes its time; another process must not take the notice meanwhile.
-    let time = http::TIME * (waiting.len() as u32 + 1);
-    if !ledger.claim_notice(notice, time).await? {
-        return Ok(());
+impl Post {
+    async fn look(&self, count: u32) -> Result<()> {
+        if count.is_multiple_of(SLOW_LOOKS) {
+            self.ledger.note_slow_runs(self.thresholds()).await?;
+        }
+        if count.is_multiple_of(OLD_LOOKS) {
+            self.ledger.forget_notices().await?;
+        }
+        for notice in self.ledger.open_notices().await? {
+            self.send(&notice).await?;
+        }
+        Ok(())
     }
-    crate::fault::point("notice.claimed");
-    let run = ledger.run(notice.run_id).await?;
-    let task = ledger.find_task(notice.task_id).await?;
-    let message = Message::new(notice, run, task, settings.page.as_deref());
-    let mut sent_to = notice.sent_to.clone();
-    let mut is_missing = false;
-    for channel in waiting {
-        match tell(channel, &message).await {
-            Ok(()) => sent_to.push(channel.name.clone()),
-            Err(why) => {
-                is_missing = true;
-                tracing::warn!(
-                    run = %notice.run_id, task = notice.task_id, channel = channel.name,
-                    "a notice could not be sent: {why}"
-                );
+
+    fn thresholds(&self) -> Thresholds {
+        Thresholds { late: self.settings.late_after, long: self.settings.long_after }
+    }
+
+    async fn send(&self, notice: &OpenNotice) -> Result<()> {
+        let wants = |channel: &&Channel| {
+            channel.on.contains(&notice.kind) && !notice.sent_to.contains(&channel.name)
+        };
+        let waiting: Vec<_> = self.settings.channels.iter().filter(wants).collect();
+        // Each channel takes its time; another process must not take the notice meanwhile.
+        let time = http::TIME * (waiting.len() as u32 + 1);
+        if !self.ledger.claim_notice(notice, time).await? {
+            return Ok(());
+        }
+        crate::fault::point("notice.claimed");
+        let run = self.ledger.run(notice.run_id).await?;
+        let task = self.ledger.find_task(notice.task_id).await?;
+        let message = Message::new(notice, run, task, self.settings.page.as_deref());
+        let mut sent_to = notice.sent_to.clone();
+        let mut is_missing = false;
+        for channel in waiting {
+            let told = tell(channel, &message).await;
+            self.metrics.told(&channel.name, told.is_ok());
+            match told {
+                Ok(()) => sent_to.push(channel.name.clone()),
+                Err(why) => {
+                    is_missing = true;
+                    tracing::warn!(
+                        run = %notice.run_id, task = notice.task_id, channel = channel.name,
+                        "a notice could not be sent: {why}"
+                    );
+                }
             }
         }
+        let again = LADDER.get(notice.tries as usize).filter(|_| is_missing);
+        let again = again.map(|seconds| Duration::from_secs(*seconds));
+        let given_up = is_missing && again.is_none();
+        if given_up {
+            tracing::error!(
+                run = %notice.run_id, task = notice.task_id,
+                "a notice is given up: see the warnings before"
+            );
+        }
+        self.ledger.note_sent(notice, &sent_to, again, given_up).await
     }
-    let again = LADDER.get(notice.tries as usize).filter(|_| is_missing);
-    let again = again.map(|seconds| Duration::from_secs(*seconds));
-    let given_up = is_missing && again.is_none();
-    if given_up {
-        tracing::error!(run = %notice.run_id, "a notice is given up: see the warnings before");
-    }
-    ledger.note_sent(notice, &sent_to, again, given_up).await
 }
 
 async fn tell(channel: &Channel, message: &Message) -> Result<(), String> {

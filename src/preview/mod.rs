@@ -9,6 +9,7 @@ use utoipa::ToSchema;
 use crate::config::Settings;
 use crate::error::Result;
 use crate::ledger::Ledger;
+use crate::metrics::WorkerMetrics;
 use crate::plan::check::Check;
 use crate::plugin::WriteColumn;
 use crate::progress::Display;
@@ -115,6 +116,7 @@ pub async fn look(
         halt: CancellationToken::new(),
         ahead: Ahead::default(),
         room: Room::new(settings.worker.row_memory),
+        metrics: WorkerMetrics::default(),
     };
     let route = Box::pin(runner.route(task, Stage::Look)).await;
     let route = route.map_err(|error| error.context(format!("task {}", task.id)))?;

@@ -47,6 +47,10 @@ pub trait Publisher: Send + Sync {
         message_id: Option<&str>,
         reason: &DeadReason,
     ) -> Result<()>;
+
+    /// How many messages can be fetched from each queue, by its name; `None` while the broker can't
+    /// say. Answers within a few seconds.
+    async fn waiting(&self) -> Option<Vec<(String, u64)>>;
 }
 
 /// What to do with a delivered message, once it is known.

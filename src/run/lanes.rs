@@ -10,17 +10,20 @@ use futures::FutureExt;
 use tokio::sync::{Notify, mpsc, watch};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
+use tracing::Instrument;
 
 use super::Route;
 use super::feed::Feed;
 use crate::copy::{self, Limits};
 use crate::error::{Context, Error, Result};
 use crate::ledger::{Claim, Ledger, Role, Standing, StoredShards};
+use crate::metrics::WayMetrics;
 use crate::plan::Plan;
 use crate::plugin::{KeyRange, Receipt};
 use crate::progress::Progress;
 use crate::room::Stay;
 use crate::submit::Submitter;
+use crate::telemetry::trace;
 
 /// A shard's number and range.
 pub(super) type Task = (u64, KeyRange);
@@ -41,6 +44,8 @@ pub(super) struct Work<'a> {
     pub route: Arc<Route>,
     pub progress: &'a Progress,
     pub limits: Limits,
+    /// Counts what is copied between these engines.
+    pub way: WayMetrics,
     /// Cancelled to start no new shard.
     pub drain: &'a CancellationToken,
     /// How the run stands.
@@ -82,10 +87,7 @@ impl Work<'_> {
         self.ledger.share(self.claim, self.max_participants).await?;
         self.is_shared.store(true, Ordering::Relaxed);
         let others = self.max_participants - 1;
-        tracing::info!(
-            task = self.claim.task_id, run = %self.claim.run_id,
-            "large: up to {others} other worker(s) may take part"
-        );
+        tracing::info!("large: up to {others} other worker(s) may take part");
         self.submitter.invite(self.claim, others).await;
         Ok(())
     }
@@ -195,10 +197,10 @@ impl Lanes<'_> {
         }
         let (route, limits) = (Arc::clone(&self.work.route), self.work.limits.clone());
         let (waiting, results) = (self.waiting.clone(), self.results.clone());
-        let drain = self.work.drain.clone();
+        let (drain, way) = (self.work.drain.clone(), self.work.way.clone());
         let (index, role) = (self.running.len(), self.work.claim.role);
         let mut standing = self.work.standing.clone();
-        self.running.spawn(async move {
+        let lane = async move {
             loop {
                 // Others that joined have taken over some of the lanes.
                 let mine =
@@ -217,18 +219,27 @@ impl Lanes<'_> {
                     stay.leave();
                     continue;
                 }
-                let copying = shard(&route, (number, &range), &limits, stay);
+                let span = trace::shard(number);
+                let (since, copying) =
+                    (Instant::now(), shard(&route, (number, &range), &limits, stay));
                 // A lane that panicked must fail its run: nobody else would ever hear of it.
-                let receipt = AssertUnwindSafe(copying)
+                let receipt = AssertUnwindSafe(copying.instrument(span.clone()))
                     .catch_unwind()
                     .await
                     .unwrap_or_else(|_| Err(Error::internal("a lane panicked")))
                     .context(|| format!("shard {number}"));
+                trace::note(&span, &receipt);
+                if let Ok(receipt) = &receipt {
+                    span.record("rows", receipt.rows);
+                    way.shard(receipt, since.elapsed());
+                }
+                trace::end(&span);
                 if results.send((number, receipt)).await.is_err() {
                     return;
                 }
             }
-        });
+        };
+        self.running.spawn(lane.in_current_span());
     }
 }
 

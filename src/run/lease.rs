@@ -7,10 +7,13 @@ use std::time::Duration;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
+use tracing::Instrument;
 
+use super::Runner;
 use crate::error::{Error, Kind, Result};
 use crate::fence::{Fence, Moment};
 use crate::ledger::{Claim, Halt, Ledger, Role, Standing, lease_lost};
+use crate::metrics::WorkerMetrics;
 
 /// How often the ledger is asked how the run stands, and whether somebody wants it cancelled.
 const LOOK: Duration = Duration::from_secs(1);
@@ -29,7 +32,13 @@ pub struct LeaseKeeper {
 
 impl LeaseKeeper {
     /// Starts to renew. `standing` is how the run stands now.
-    pub fn start(ledger: Ledger, claim: Claim, lease: Duration, standing: Standing) -> Self {
+    fn start(
+        ledger: Ledger,
+        claim: Claim,
+        lease: Duration,
+        standing: Standing,
+        metrics: WorkerMetrics,
+    ) -> Self {
         let stop = CancellationToken::new();
         let why = Arc::new(Mutex::new(None));
         // Counted from before a claim or renewal was sent: the ledger's clock can only be later.
@@ -38,6 +47,7 @@ impl LeaseKeeper {
         let (sender, standing) = watch::channel(standing);
         let renewal = Renewal {
             ledger,
+            metrics,
             claim,
             lease,
             good_until,
@@ -46,13 +56,22 @@ impl LeaseKeeper {
             stop: stop.clone(),
             why: Arc::clone(&why),
         };
-        Self { stop, fence, standing, why, task: tokio::spawn(renewal.run()) }
+        Self { stop, fence, standing, why, task: tokio::spawn(renewal.run().in_current_span()) }
     }
 
     /// Why the work had to stop.
     pub fn reason(&self) -> Error {
         let reason = self.why.lock().ok().and_then(|mut reason| reason.take());
         reason.unwrap_or_else(|| Error::new(Kind::Cancelled, "stopped"))
+    }
+}
+
+impl Runner {
+    /// Starts to renew a claim. `standing` is how the run stands now.
+    pub(super) fn keeper(&self, claim: &Claim, standing: Standing) -> LeaseKeeper {
+        let lease = self.settings.worker.lease;
+        let metrics = self.metrics.clone();
+        LeaseKeeper::start(self.ledger.clone(), claim.clone(), lease, standing, metrics)
     }
 }
 
@@ -69,6 +88,7 @@ fn give_up(lease: Duration) -> Duration {
 
 struct Renewal {
     ledger: Ledger,
+    metrics: WorkerMetrics,
     claim: Claim,
     lease: Duration,
     good_until: Moment,
@@ -90,6 +110,7 @@ impl Renewal {
                 Ok(result) => result,
                 Err(_) => Err(Error::transient("the task database did not answer")),
             };
+            self.metrics.renewed(renewed.is_ok());
             match renewed {
                 Ok(standing) => {
                     self.good_until = sent + give_up(self.lease);
@@ -104,7 +125,7 @@ impl Renewal {
                     break lease_lost(&self.claim).caused_by(error);
                 }
                 Err(error) => {
-                    tracing::warn!(run = %self.claim.run_id, %error, "can't renew the lease, trying again");
+                    tracing::warn!(%error, "can't renew the lease, trying again");
                 }
             }
         };

@@ -6,14 +6,15 @@ use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use tokio_util::sync::CancellationToken;
+use tracing::Span;
 use uuid::Uuid;
 
 use crate::compare::sync::Sync;
 use crate::config::{Settings, Side};
 use crate::copy::{Limits, Way};
 use crate::error::{Context, Error, Kind, Result};
-use crate::event::Priority;
-use crate::ledger::{Claim, Ending, Ledger, Standing};
+use crate::ledger::{Claim, Ending, Ledger, Standing, Waiting};
+use crate::metrics::WorkerMetrics;
 use crate::plan::{Plan, Planner};
 use crate::plugin::{self, Reader, Writer};
 use crate::progress::{Display, Progress, Reporter};
@@ -21,6 +22,7 @@ use crate::room::Room;
 use crate::salvage::Salvage;
 use crate::submit::Submitter;
 use crate::task::{Consistency, Endpoint, Mode, Params, Retry, TaskMeta};
+use crate::telemetry::trace;
 use crate::throttle::{Gate, Throttle};
 
 mod compared;
@@ -37,6 +39,7 @@ mod resume;
 mod settle;
 mod steps;
 mod swap;
+mod traced;
 mod window;
 
 pub use compared::Compared;
@@ -47,6 +50,7 @@ use lease::LeaseKeeper;
 use outcome::poisonous;
 use pressure::Governor;
 use settle::{AllIn, Settled};
+pub use traced::working;
 
 /// How many times `worker.stall` the index of a large table may take.
 const KEY_PATIENCE: u32 = 16;
@@ -70,6 +74,8 @@ pub struct Runner {
     pub ahead: Ahead,
     /// Memory for large rows, of all runs of the process.
     pub room: Room,
+    /// What is counted.
+    pub metrics: WorkerMetrics,
 }
 
 /// What a run did, for the person who waits.
@@ -105,6 +111,8 @@ pub struct Route {
     pub plan: Plan,
     /// Of the modes that compare both sides and write what differs.
     pub sync: Option<Sync>,
+    /// The engines' names, the source's first.
+    pub engines: (&'static str, &'static str),
     /// Which database is read.
     pub from_address: String,
     /// Which database is written.
@@ -211,7 +219,8 @@ impl Runner {
         // What only the target has is remembered by the process that deletes it, and a snapshot ends
         // with the process that took it.
         let is_shareable = !has_file && task.mode != Mode::Mirror && plan.snapshot.is_none();
-        Ok(Route { reader, writer, plan, sync, from_address, to_address, is_shareable })
+        let engines = (from.name(), to.name());
+        Ok(Route { reader, writer, plan, sync, engines, from_address, to_address, is_shareable })
     }
 
     fn connection(
@@ -223,15 +232,14 @@ impl Runner {
         self.settings.connection(side, names, end.app.trim(), end.db.trim())
     }
 
-    /// Executes a claimed run and ends it in the ledger. Returns how it ended and the task's
+    /// Executes a claimed run, in its span, and ends it in the ledger. Returns how it ended and the task's
     /// pending run, if there is one that may start now.
     ///
     /// # Errors
     /// Only when the ledger itself can't be written, or the lease was lost.
     pub async fn execute(&self, claim: &Claim, foreground: bool) -> Result<Finished> {
-        let lease = self.settings.worker.lease;
         let alone = Standing { participants: 1, ..Standing::default() };
-        let keeper = LeaseKeeper::start(self.ledger.clone(), claim.clone(), lease, alone);
+        let keeper = self.keeper(claim, alone);
         let started = Instant::now();
         // The task's own, once it is read.
         let retry = OnceLock::new();
@@ -243,6 +251,7 @@ impl Runner {
         let result = result
             .map(|summary| summary.map(|s| Summary { elapsed: started.elapsed(), ..s }))
             .context(|| format!("task {}", claim.task_id));
+        trace::note(&Span::current(), &result);
         if let Err(error) = &result
             && error.kind() == Kind::LeaseLost
         {
@@ -257,7 +266,8 @@ impl Runner {
             Ok(Some(summary)) => summary.unnoted.as_slice(),
             _ => &[],
         };
-        let next = self.patiently(claim, || self.ledger.end(claim, &ending, done)).await?;
+        let ended = self.patiently(claim, || self.ledger.end(claim, &ending, done));
+        let next = trace::within(trace::step!("finish"), ended).await?;
         Ok(Finished { ending, result, next })
     }
 
@@ -282,7 +292,8 @@ impl Runner {
             return Ok(Some(done));
         }
         self.begin(claim, &task, &keeper.fence).await?;
-        let (route, mut stored, held_rows) = self.prepared(claim, &task, &keeper.fence).await?;
+        let planned = Box::pin(self.prepared(claim, &task, &keeper.fence));
+        let (route, mut stored, held_rows) = trace::within(trace::step!("plan"), planned).await?;
         self.only_rejected(&task, &route, &mut stored).await?;
         let salvage = self.salvage(claim, &task, &route).await?;
         let progress = Arc::new(Progress::default());
@@ -301,7 +312,8 @@ impl Runner {
         let Some(unnoted) = done else { return Ok(None) };
         let all_in =
             AllIn { claim, task: &task, route: &route, limits: &limits, rows: progress.rows() };
-        let settled = self.settle(&all_in, (consistency, held_rows), &unnoted).await;
+        let settling = Box::pin(self.settle(&all_in, (consistency, held_rows), &unnoted));
+        let settled = trace::within(trace::step!("settle"), settling).await;
         if settled.is_err() {
             self.ledger.complete_shards(claim, &unnoted).await?;
         }
@@ -343,12 +355,14 @@ impl Runner {
     ) -> lanes::Work<'a> {
         let settings = &self.settings.worker;
         let all_lanes = route.plan.all_lanes as u64;
+        let way = self.metrics.way(route.engines.0, route.engines.1);
         let wanted = if route.is_shareable { task.params.participants } else { Some(1) };
         lanes::Work {
             ledger: &self.ledger,
             claim,
             route: Arc::clone(route),
             progress,
+            way,
             limits: Limits {
                 buffer: settings.lane_buffer,
                 room: self.room.of_run(),
@@ -392,5 +406,5 @@ pub struct Finished {
     /// What it did, or why not. `None`: given back.
     pub result: Result<Option<Summary>>,
     /// The task's pending run.
-    pub next: Option<(Uuid, Priority)>,
+    pub next: Option<Waiting>,
 }

@@ -3,6 +3,8 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use tracing::Span;
+
 use super::lease::LeaseKeeper;
 use super::pressure::Governor;
 use super::{Route, Runner, Stage};
@@ -10,6 +12,7 @@ use crate::error::{Context, Error, Kind, Result};
 use crate::ledger::{Claim, Ending, Halt};
 use crate::progress::{Progress, Reporter};
 use crate::task::{Consistency, Params};
+use crate::telemetry::trace;
 
 /// How often an owner looks whether all participants have left.
 const LOOK: Duration = Duration::from_millis(100);
@@ -21,15 +24,15 @@ impl Runner {
     /// # Errors
     /// Only when the ledger itself can't be written, or the participation was lost.
     pub async fn participate(&self, claim: &Claim) -> Result<u64> {
-        let lease = self.settings.worker.lease;
         let standing = self.patiently(claim, || self.ledger.standing(claim.run_id)).await?;
-        let keeper = LeaseKeeper::start(self.ledger.clone(), claim.clone(), lease, standing);
+        let keeper = self.keeper(claim, standing);
         let progress = Arc::new(Progress::default());
         let result = tokio::select! {
             result = self.copy_part(claim, &keeper, &progress) => result,
             () = keeper.stop.cancelled() => Err(keeper.reason()),
             () = self.halt.cancelled() => Err(Error::new(Kind::Cancelled, "stopped by a signal")),
         };
+        trace::note(&Span::current(), &result);
         let reason = match result {
             Ok(()) => None,
             Err(error) if error.kind() == Kind::LeaseLost => return Err(error),
@@ -63,10 +66,14 @@ impl Runner {
                 .with_remedy("nothing to do: the run's owner copies it alone"));
         }
         let stall = self.settings.worker.stall;
-        let route = tokio::time::timeout(stall, self.route(&task, Stage::TakePart(claim.run_id)))
-            .await
-            .map_err(|_| Error::transient("no answer while planning"))??;
-        self.require_same_plan(claim, &route).await?;
+        let planning = async {
+            let route = self.route(&task, Stage::TakePart(claim.run_id));
+            let route = tokio::time::timeout(stall, route)
+                .await
+                .map_err(|_| Error::transient("no answer while planning"))??;
+            self.require_same_plan(claim, &route).await.map(|()| route)
+        };
+        let route = trace::within(trace::step!("plan"), Box::pin(planning)).await?;
         let label = format!("task {} (part)", claim.task_id);
         let reporter = Reporter::start(self.display, label, Arc::clone(progress));
         let (_governor, gate) = Governor::start(claim, &route.writer, progress).await;

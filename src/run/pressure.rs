@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
+use tracing::Instrument;
 
 use crate::error::{Error, Result};
 use crate::ledger::Claim;
@@ -45,12 +46,13 @@ impl Governor {
             failures: 0,
         };
         watchman.look().await;
-        let task = tokio::spawn(async move {
+        let watching = async move {
             loop {
                 tokio::time::sleep(PAUSE).await;
                 watchman.look().await;
             }
-        });
+        };
+        let task = tokio::spawn(watching.in_current_span());
         (Some(Self { task }), gate)
     }
 }

@@ -76,6 +76,7 @@ async fn tick(
         dedup_key: None,
         submitted_by: Some(CALLER.to_owned()),
         rerun_of: None,
+        traceparent: None,
     });
     match ledger.tick(due, run.as_ref(), next).await? {
         Ticked::ByAnother => {}

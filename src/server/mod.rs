@@ -13,6 +13,7 @@ use crate::config::Settings;
 use crate::config::server::ServerSettings;
 use crate::error::{Error, Result};
 use crate::ledger::Ledger;
+use crate::metrics::NoticeMetrics;
 use crate::notice;
 use crate::schedule;
 use crate::shutdown::Shutdown;
@@ -52,6 +53,7 @@ struct App {
     submits: DefaultDirectRateLimiter,
     watched: Arc<Watched>,
     seen: Seen,
+    notices: NoticeMetrics,
 }
 
 /// A handler's share of it.
@@ -64,6 +66,7 @@ type Shared = axum::extract::State<Arc<App>>;
 pub async fn serve(settings: Arc<Settings>, shutdown: Shutdown) -> Result<()> {
     let server = settings.server()?;
     server.check()?;
+    let told = settings.notices()?;
     let ledger = Ledger::open(&settings).await?;
     let submitter = Submitter::open(&settings, ledger.clone(), "goshift-server")?;
     let submits = RateLimiter::direct(Quota::per_second(server.max_submits_per_second));
@@ -79,7 +82,8 @@ pub async fn serve(settings: Arc<Settings>, shutdown: Shutdown) -> Result<()> {
     let watched = Arc::<Watched>::default();
     // Streams end with it, so that their connections don't hold the server back.
     tokio::spawn(Arc::clone(&watched).follow(ledger.clone(), drain.clone()));
-    tokio::spawn(notice::deliver(ledger.clone(), settings.notices()?, drain.clone()));
+    let notices = NoticeMetrics::default();
+    tokio::spawn(notice::deliver(ledger.clone(), told, notices.clone(), drain.clone()));
     tokio::spawn(schedule::keep_time(ledger.clone(), submitter.clone(), drain.clone()));
     let app = Arc::new(App {
         settings,
@@ -89,6 +93,7 @@ pub async fn serve(settings: Arc<Settings>, shutdown: Shutdown) -> Result<()> {
         submits,
         watched,
         seen: Seen::default(),
+        notices,
     });
     let serving = axum::serve(listener, routes::router(app))
         .with_graceful_shutdown(async move { drain.cancelled().await });

@@ -20,6 +20,7 @@ use crate::ledger::{NewRun, Submitted};
 use crate::rerun;
 use crate::submit::dedup_key;
 use crate::task::Mode;
+use crate::telemetry::traceparent::Traceparent;
 
 /// Who submits by this server, if the request does not say.
 pub(super) const CALLER: &str = "REST API";
@@ -90,6 +91,7 @@ impl Submission {
             dedup_key: key.map(|key| dedup_key(task_id, key)),
             submitted_by: Some(self.submitted_by.unwrap_or_else(|| CALLER.to_owned())),
             rerun_of: None,
+            traceparent: None,
         })
     }
 }
@@ -107,7 +109,7 @@ pub(super) async fn submit(
 ) -> Result<(StatusCode, Json<Accepted>), Problem> {
     throttle(&app)?;
     let key = idempotency_key(&headers)?;
-    let run = submission.run(&app, key).await?;
+    let run = NewRun { traceparent: traceparent(&headers), ..submission.run(&app, key).await? };
     let submitted = app.submitter.enter(&run).await.map_err(|error| Problem::refused(&error))?;
     Ok(accepted(run.task_id, &submitted))
 }
@@ -139,6 +141,12 @@ fn accepted(task_id: i64, submitted: &Submitted) -> (StatusCode, Json<Accepted>)
 fn throttle(app: &App) -> Result<(), Problem> {
     let limit = app.server.max_submits_per_second.get();
     app.submits.check().map_err(|_| Problem::too_many(limit))
+}
+
+/// The trace that the request is part of. One that is malformed is none.
+fn traceparent(headers: &HeaderMap) -> Option<String> {
+    let header = headers.get("traceparent")?.to_str().ok()?;
+    Traceparent::parse(header).map(|read| read.to_string())
 }
 
 fn idempotency_key(headers: &HeaderMap) -> Result<Option<&str>, Problem> {

@@ -11,6 +11,7 @@ use crate::event::Event;
 use crate::ledger::ClaimOutcome;
 use crate::queue::{Acknowledge, DeadReason, Delivery, Publisher};
 use crate::submit;
+use crate::telemetry::traceparent::Traceparent;
 
 impl Desk {
     /// Deals with one message, and with the run that it brings. It is acknowledged only once the
@@ -23,6 +24,7 @@ impl Desk {
         crate::fault::point("delivery.received");
         let claimed = match Event::parse(&delivery.body) {
             Ok(event) => {
+                let event = event.in_trace(traceparent(&delivery).as_deref());
                 let run = event.run_id.map(tracing::field::display);
                 tracing::debug!(task = event.task_id, run, "received");
                 self.claim_event(event, &delivery).await
@@ -33,7 +35,7 @@ impl Desk {
             Ok((_, ClaimOutcome::Claimed(claim))) => {
                 delivery.answer.ack().await;
                 crate::fault::point("delivery.acknowledged");
-                self.run(claim, slot).await;
+                self.run(claim, delivery.traceparent.as_deref(), slot).await;
             }
             Ok((event, ClaimOutcome::NotDue(ms))) => self.send_on(&event, ms, delivery.answer),
             // A run that is held may have room for another participant: the message is an
@@ -42,7 +44,7 @@ impl Desk {
                 match self.participate(run_id).await {
                     Ok(Some(part)) => {
                         delivery.answer.ack().await;
-                        self.take_part(part, slot).await;
+                        self.take_part(part, delivery.traceparent.as_deref(), slot).await;
                     }
                     Ok(None) => delivery.answer.ack().await,
                     Err(error) => {
@@ -63,8 +65,10 @@ impl Desk {
             }
             // The ledger holds the run until the connection has room.
             Ok((event, ClaimOutcome::Full(connection))) => {
+                let run = event.run_id.map(tracing::field::display);
                 tracing::info!(
                     task = event.task_id,
+                    run,
                     "waits: {connection} has its max_runs at work"
                 );
                 delivery.answer.ack().await;
@@ -107,14 +111,15 @@ impl Desk {
         let by_message_id = event.dedup_key.is_none() && message_id.is_some();
         if outcome == ClaimOutcome::Over && by_message_id && !delivery.redelivered {
             tracing::warn!(
-                task = event.task_id,
+                task = event.task_id, run = %submitted.run_id,
                 "its message id was used before: entered as a new run"
             );
             run.dedup_key = None;
             submitted = self.ledger.submit(&run).await?;
             outcome = self.claim(submitted.run_id).await?;
         }
-        Ok((Event { run_id: Some(submitted.run_id), ..event }, outcome))
+        let traceparent = submitted.traceparent;
+        Ok((Event { run_id: Some(submitted.run_id), traceparent, ..event }, outcome))
     }
 
     /// A message without any id that comes again after a worker died between its claim and its
@@ -134,12 +139,16 @@ impl Desk {
     /// background, since a broker that is silent must not hold up the worker.
     fn send_on(&self, event: &Event, ms: u64, answer: Box<dyn Acknowledge>) {
         let publisher = self.submitter.publisher().map(Arc::clone);
-        let wake = event.run_id.map(|run_id| Event::wake(event.task_id, run_id, event.priority));
+        let wake = event.run_id.map(|run_id| {
+            Event::wake(event.task_id, run_id, event.priority)
+                .in_trace(event.traceparent.as_deref())
+        });
         self.runs.spawn(async move {
             if let (Some(publisher), Some(wake)) = (publisher, wake) {
                 let sent = publisher.publish_delayed(&wake, Duration::from_millis(ms)).await;
                 if let Err(error) = sent {
-                    tracing::warn!(%error, "a worker will find the run in the ledger when it is due");
+                    let run = wake.run_id.map(tracing::field::display);
+                    tracing::warn!(task = wake.task_id, run, %error, "a worker will find the run in the ledger when it is due");
                 }
             }
             answer.ack().await;
@@ -161,6 +170,12 @@ impl Desk {
             }
         });
     }
+}
+
+/// The message's trace, written as the ledger keeps it. One that is malformed begins none.
+fn traceparent(delivery: &Delivery) -> Option<String> {
+    let header = delivery.traceparent.as_deref()?;
+    Traceparent::parse(header).map(|read| read.to_string())
 }
 
 async fn entomb(publisher: Arc<dyn Publisher>, delivery: Delivery, reason: DeadReason) {

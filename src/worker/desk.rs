@@ -11,6 +11,7 @@ use uuid::Uuid;
 use super::backlog::Won;
 use crate::error::{Error, Result};
 use crate::ledger::{Claim, ClaimOutcome, Due, Ledger, RunLimits};
+use crate::metrics::WorkerMetrics;
 use crate::queue::Delivery;
 use crate::run::Runner;
 use crate::submit::Submitter;
@@ -21,6 +22,7 @@ pub(super) struct Desk {
     /// How many runs a connection takes at once.
     pub limits: Arc<RunLimits>,
     pub runner: Runner,
+    pub metrics: WorkerMetrics,
     pub submitter: Submitter,
     /// The worker's name in the ledger.
     pub worker: String,
@@ -42,7 +44,7 @@ impl Desk {
         self.start(|desk| async move {
             if let ClaimOutcome::Claimed(claim) = desk.claim(due.run_id).await? {
                 won.note();
-                desk.run(claim, slot).await;
+                desk.run(claim, None, slot).await;
             }
             Ok(())
         });
@@ -51,7 +53,7 @@ impl Desk {
     /// Takes part in another worker's run in its slot.
     pub fn start_part(self: &Arc<Self>, part: Claim, slot: OwnedSemaphorePermit) {
         self.start(|desk| async move {
-            desk.take_part(part, slot).await;
+            desk.take_part(part, None, slot).await;
             Ok(())
         });
     }

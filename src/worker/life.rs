@@ -80,7 +80,8 @@ impl Worker {
         let notices = self.settings.notices()?;
         if !self.options.drain {
             let (ledger, drain) = (self.desk.ledger.clone(), self.shutdown.drain.clone());
-            tokio::spawn(notice::deliver(ledger, notices, drain));
+            let metrics = self.desk.metrics.notices.clone();
+            tokio::spawn(notice::deliver(ledger, notices, metrics, drain));
         }
         Ok(())
     }

@@ -14,6 +14,8 @@ use tokio_util::task::TaskTracker;
 use crate::config::Settings;
 use crate::error::{Error, Result};
 use crate::ledger::{Ledger, WorkerRow};
+use crate::metrics::WorkerMetrics;
+use crate::metrics::listener::Listener;
 use crate::progress::Display;
 use crate::queue::rabbitmq::RabbitConsumer;
 use crate::queue::{Consumer, Delivery};
@@ -72,7 +74,12 @@ struct Worker {
 /// # Errors
 /// When it can't start: configuration, or a task database or broker that refuses the login.
 pub async fn serve(settings: Arc<Settings>, options: Options, shutdown: Shutdown) -> Result<()> {
+    let metrics = WorkerMetrics::default();
+    let listener = listen(&settings, &metrics, &shutdown).await?;
     let ledger = open_ledger(&settings, &options, &shutdown).await?;
+    if let Some(listener) = &listener {
+        listener.set_ledger(ledger.clone());
+    }
     let row = identity(&options);
     let submitter = Submitter::open(&settings, ledger.clone(), &row.worker)?;
     let consumer: Option<Box<dyn Consumer>> = match submit::broker(&settings)? {
@@ -88,6 +95,7 @@ pub async fn serve(settings: Arc<Settings>, options: Options, shutdown: Shutdown
         halt: shutdown.halt.clone(),
         ahead: Ahead::default(),
         room: Room::new(settings.worker.row_memory),
+        metrics: metrics.clone(),
     };
     let queue = if consumer.is_some() { "RabbitMQ" } else { "the ledger (no broker configured)" };
     tracing::info!(
@@ -101,6 +109,7 @@ pub async fn serve(settings: Arc<Settings>, options: Options, shutdown: Shutdown
         ledger,
         limits: Arc::new(run_limits(&settings)?),
         runner,
+        metrics,
         submitter,
         worker: row.worker.clone(),
         lease: settings.worker.lease,
@@ -119,7 +128,18 @@ pub async fn serve(settings: Arc<Settings>, options: Options, shutdown: Shutdown
         row,
         pauses: retry::reconnect(),
     };
-    worker.work().await
+    let worked = worker.work().await;
+    drop(listener);
+    worked
+}
+
+async fn listen(
+    settings: &Settings,
+    metrics: &WorkerMetrics,
+    shutdown: &Shutdown,
+) -> Result<Option<Listener>> {
+    let Some(address) = settings.worker.metrics_listen else { return Ok(None) };
+    Listener::start(address, metrics, shutdown.drain.clone()).await.map(Some)
 }
 
 /// A worker that starts while the task database is away waits for it, as one that runs does. One

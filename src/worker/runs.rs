@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use tokio::sync::OwnedSemaphorePermit;
+use tracing::Instrument;
 
 use super::desk::Desk;
 use crate::config::{Settings, Side};
@@ -10,8 +11,9 @@ use crate::error::Result;
 use crate::event::Event;
 use crate::ledger::{Claim, Ending, Ledger, RunLimits};
 use crate::queue::DeadReason;
-use crate::run::Finished;
+use crate::run::{self, Finished};
 use crate::submit::Submitter;
+use crate::telemetry::trace;
 
 /// How long a run's own worker has to publish its dead letter before the sweep does.
 const DEAD_GRACE: Duration = Duration::from_secs(5);
@@ -31,37 +33,53 @@ pub fn run_limits(settings: &Settings) -> Result<RunLimits> {
 
 impl Desk {
     /// Runs a claimed run in its slot.
-    pub(super) async fn run(&self, claim: Claim, slot: OwnedSemaphorePermit) {
-        tracing::info!(
-            task = claim.task_id, run = %claim.run_id, attempt = claim.attempt,
-            "{}", if claim.rescues > 0 { "taken over" } else { "running" }
-        );
+    pub(super) async fn run(
+        &self,
+        claim: Claim,
+        traceparent: Option<&str>,
+        slot: OwnedSemaphorePermit,
+    ) {
+        let span = run::working(&claim, traceparent);
+        Box::pin(self.run_within(claim, slot)).instrument(span.clone()).await;
+        trace::end(&span);
+    }
+
+    async fn run_within(&self, claim: Claim, slot: OwnedSemaphorePermit) {
+        tracing::info!("{}", if claim.rescues > 0 { "taken over" } else { "running" });
+        let working = self.metrics.working(&claim);
         let finished = Box::pin(self.runner.execute(&claim, false)).await;
         // What follows may wait for the broker; the slot need not.
-        drop(slot);
+        drop((working, slot));
         match finished {
             Ok(finished) => {
+                self.metrics.ended(&finished.ending);
                 follow_up(&claim, &finished, &self.submitter, &self.ledger).await;
                 wake_waiting(claim.task_id, &self.submitter, &self.ledger, &self.limits).await;
             }
-            Err(error) => {
-                tracing::warn!(task = claim.task_id, run = %claim.run_id, %error, "let go")
-            }
+            Err(error) => tracing::warn!(%error, "let go"),
         }
     }
 
     /// Takes part in another worker's run.
-    pub(super) async fn take_part(&self, claim: Claim, slot: OwnedSemaphorePermit) {
-        let (task, run) = (claim.task_id, claim.run_id);
-        tracing::info!(task, %run, part = claim.epoch, "taking part");
-        let done = Box::pin(self.runner.participate(&claim)).await;
-        drop(slot);
-        match done {
-            Ok(rows) => {
-                tracing::info!(task, %run, part = claim.epoch, "took part: {rows} rows")
+    pub(super) async fn take_part(
+        &self,
+        claim: Claim,
+        traceparent: Option<&str>,
+        slot: OwnedSemaphorePermit,
+    ) {
+        let span = run::working(&claim, traceparent);
+        let part = async move {
+            tracing::info!("taking part");
+            let working = self.metrics.working(&claim);
+            let done = Box::pin(self.runner.participate(&claim)).await;
+            drop((working, slot));
+            match done {
+                Ok(rows) => tracing::info!("took part: {rows} rows"),
+                Err(error) => tracing::warn!(%error, "let go"),
             }
-            Err(error) => tracing::warn!(task, %run, %error, "let go"),
-        }
+        };
+        part.instrument(span.clone()).await;
+        trace::end(&span);
     }
 }
 
@@ -82,45 +100,45 @@ pub(super) async fn publish_dead_runs(ledger: &Ledger, submitter: &Submitter) ->
 
 /// Tells the log and the broker how a run ended.
 async fn follow_up(claim: &Claim, finished: &Finished, submitter: &Submitter, ledger: &Ledger) {
-    let (task, run) = (claim.task_id, claim.run_id);
     match &finished.ending {
         Ending::Succeeded => {
             if let Ok(Some(summary)) = &finished.result {
                 let seconds = summary.elapsed.as_secs_f64();
                 tracing::info!(
-                    task, %run,
-                    "succeeded: {} rows, {} shards in {seconds:.2} s", summary.rows, summary.shards
+                    "succeeded: {} rows, {} shards in {seconds:.2} s",
+                    summary.rows,
+                    summary.shards
                 );
             }
         }
-        Ending::Cancelled => tracing::info!(task, %run, "cancelled"),
+        Ending::Cancelled => tracing::info!("cancelled"),
         Ending::Released { reason } => {
-            tracing::info!(task, %run, "{reason}");
-            submitter.wake(task, run, claim.priority, Duration::ZERO).await;
+            tracing::info!("{reason}");
+            submitter.wake(&claim.waiting(), Duration::ZERO).await;
         }
         Ending::Retry { delay_ms, reason, .. } => {
             let delay = Duration::from_millis((*delay_ms).max(0) as u64);
-            tracing::warn!(task, %run, "{reason}; retrying in {delay:?}");
+            tracing::warn!("{reason}; retrying in {delay:?}");
             crate::fault::point("retry.before_publish");
-            submitter.wake(task, run, claim.priority, delay).await;
+            submitter.wake(&claim.waiting(), delay).await;
         }
         Ending::Failed { reason, remedy, dead } => {
-            tracing::error!(task, %run, remedy = remedy.as_deref().unwrap_or(""), "failed: {reason}");
+            tracing::error!(remedy = remedy.as_deref().unwrap_or(""), "failed: {reason}");
             if *dead {
-                let event = Event::wake(task, run, claim.priority);
+                let event = Event::wake(claim.task_id, claim.run_id, claim.priority);
                 let reason = DeadReason {
                     reason: reason.clone(),
                     remedy: remedy.clone(),
                     attempts: claim.attempt,
                 };
                 if let Err(error) = publish_dead(&event, &reason, submitter, ledger).await {
-                    tracing::warn!(%run, %error, "its dead letter is published later");
+                    tracing::warn!(%error, "its dead letter is published later");
                 }
             }
         }
     }
-    if let Some((next, priority)) = finished.next {
-        submitter.wake(task, next, priority, Duration::ZERO).await;
+    if let Some(next) = &finished.next {
+        submitter.wake(next, Duration::ZERO).await;
     }
 }
 
@@ -129,9 +147,7 @@ async fn follow_up(claim: &Claim, finished: &Finished, submitter: &Submitter, le
 async fn wake_waiting(task_id: i64, submitter: &Submitter, ledger: &Ledger, limits: &RunLimits) {
     match ledger.waiting_behind(task_id, limits).await {
         Ok(waiting) => {
-            let waking = waiting
-                .iter()
-                .map(|run| submitter.wake(run.task_id, run.run_id, run.priority, Duration::ZERO));
+            let waking = waiting.iter().map(|run| submitter.wake(run, Duration::ZERO));
             futures::future::join_all(waking).await;
         }
         Err(error) => tracing::warn!(%error, "runs that wait for a connection are found later"),

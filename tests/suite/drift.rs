@@ -34,6 +34,7 @@ async fn a_new_column(from: &'static str, to: &'static str) {
     assert!(text(&ignored).contains("lacks weiß, late: left out"), "{route}: {}", text(&ignored));
     set_drift(&site, "add_columns").await;
     let plan = site.goshift(&["plan", "-id", "5"]);
+    assert!(plan.status.success(), "{route}: {}", text(&plan));
     assert!(text(&plan).contains("lacks weiß, late: added"), "{route}: {}", text(&plan));
     let added = site.goshift(&["-id", "5"]);
     assert!(added.status.success(), "{route}: {}", text(&added));

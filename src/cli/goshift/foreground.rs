@@ -6,17 +6,20 @@ use std::time::{Duration, Instant};
 
 use indicatif::HumanCount;
 use serde_json::json;
+use tracing::Instrument;
 
 use super::Call;
 use crate::cli::show;
 use crate::error::{Error, Result};
 use crate::ledger::{Claim, ClaimOutcome, Ledger, NewRun, Submitted};
+use crate::metrics::WorkerMetrics;
 use crate::progress::Display;
 use crate::room::Room;
-use crate::run::{Ahead, Compared, Runner, Summary};
+use crate::run::{self, Ahead, Compared, Runner, Summary};
 use crate::shutdown::Shutdown;
 use crate::submit::Submitter;
 use crate::task::Mode;
+use crate::telemetry::trace;
 
 /// Runs a task to its end.
 pub(super) async fn sync(call: &Call, task_id: i64) -> Result<ExitCode> {
@@ -38,10 +41,14 @@ pub(super) async fn sync(call: &Call, task_id: i64) -> Result<ExitCode> {
         halt: shutdown.halt,
         ahead: Ahead::default(),
         room: Room::new(call.settings.worker.row_memory),
+        metrics: WorkerMetrics::default(),
     };
     runner.connect_ahead(&task);
     let claim = claim(call, &ledger, task_id, mode).await?;
-    let finished = Box::pin(runner.execute(&claim, true)).await?;
+    let span = run::working(&claim, None);
+    let finished = Box::pin(runner.execute(&claim, true)).instrument(span.clone()).await;
+    trace::end(&span);
+    let finished = finished?;
     match finished.result? {
         Some(summary) => {
             say(call, &claim, &summary)?;
@@ -138,6 +145,7 @@ async fn claim(call: &Call, ledger: &Ledger, task_id: i64, mode: &str) -> Result
         dedup_key: None,
         submitted_by: Some(show::who()),
         rerun_of: None,
+        traceparent: None,
     };
     let submitted = ledger.submit(&run).await?;
     for pause in ledger.pauses().await?.iter().filter(|pause| pause.holds(run.priority.name())) {

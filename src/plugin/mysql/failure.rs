@@ -35,6 +35,9 @@ pub(super) fn is_duplicate(error: &mysql_async::Error) -> bool {
 /// There is no such table.
 pub(super) const NO_SUCH_TABLE: u16 = 1146;
 
+/// There is no such column.
+pub(super) const NO_SUCH_COLUMN: u16 = 1054;
+
 /// Whether the login lacks a right: on a database, a table, a column, in general, on a routine.
 pub(super) fn is_denied(number: u16) -> bool {
     matches!(number, 1044 | 1142 | 1143 | 1227 | 1370)

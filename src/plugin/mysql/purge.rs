@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use sqlx::{ConnectOptions, Connection, Executor, MySqlConnection, Row};
 use tokio_util::sync::{CancellationToken, DropGuard};
+use tracing::Instrument;
 
 use super::connect::{self, Database};
 use crate::config::connection::ConnectionConfig;
@@ -42,7 +43,7 @@ impl PurgeHold {
         }
         self.dropped.get_or_init(|| self.over.clone().drop_guard());
         let (config, over) = (db.config.clone(), self.over.clone());
-        tokio::spawn(async move {
+        let holding = async move {
             let held = match tokio::time::timeout(config.timeout(), open(&config)).await {
                 Ok(Ok(Some(connection))) => hold(connection, over).await,
                 Ok(Ok(None)) => return,
@@ -52,7 +53,8 @@ impl PurgeHold {
             if let Err(error) = held {
                 tracing::debug!(place = config.place, %error, "the purge is not held back");
             }
-        });
+        };
+        tokio::spawn(holding.in_current_span());
     }
 
     /// All rows are in.

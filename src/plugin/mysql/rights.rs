@@ -71,8 +71,8 @@ async fn lacking(db: &Database, needs: Vec<Need<'_>>) -> Result<Vec<Lack>> {
                     None => denied.push((*table, vec![right])),
                 }
             }
-            // It is still to be created; the login may do that with it.
-            Some(failure::NO_SUCH_TABLE) => {}
+            // It is still to be created, or added; the login may do that with it.
+            Some(failure::NO_SUCH_TABLE | failure::NO_SUCH_COLUMN) => {}
             _ => return Err(db.failure(&format!("asking for the right to {right}"), error)),
         }
     }

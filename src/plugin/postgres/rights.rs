@@ -73,10 +73,11 @@ fn on_columns<'a>(
 ) -> Need {
     let name = sql::table(table);
     let columns: Vec<_> = columns.map(|column| sql::literal(&column.name)).collect();
-    // Whoever has it on the table has it on each column.
+    // Whoever has it on the table has it on each column. One that is not there is going to be added by
+    // the table's owner, who has every right.
     let may = format!(
-        "(SELECT bool_and(has_column_privilege({}::regclass, c, '{right}')) \
-         FROM unnest(ARRAY[{}]) c)",
+        "(SELECT COALESCE(bool_and(has_column_privilege(attrelid, attnum, '{right}')), true) \
+         FROM pg_attribute WHERE attrelid = {}::regclass AND attname IN ({}) AND NOT attisdropped)",
         sql::literal(&name),
         columns.join(", ")
     );

@@ -4,22 +4,24 @@ use std::sync::PoisonError;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use lapin::BasicProperties;
 use lapin::types::{AMQPValue, FieldTable};
+use lapin::{BasicProperties, Connection};
 use tokio::sync::{mpsc, oneshot};
-use tokio::time::{Instant, timeout_at};
-use uuid::Uuid;
+use tokio::time::{Instant, timeout, timeout_at};
 
 use super::connect::Link;
 use super::dial::{Dialer, Trouble};
-use super::publishing::{self, Request, WINDOW};
+use super::publishing::{self, Current, Request, WINDOW};
 use super::{RabbitConfig, topology};
 use crate::error::{Error, Result};
 use crate::event::Event;
 use crate::queue::{DeadReason, Publisher};
+use crate::telemetry::trace;
 
 /// How long a call waits for the broker, reconnects included.
 const PATIENCE: Duration = Duration::from_secs(10);
+/// For the broker's word on how much is waiting: whoever scrapes metrics does not wait long.
+const COUNT: Duration = Duration::from_secs(2);
 /// What each event of [`Publisher::publish_all`] adds to it: a slow disk confirms 500 a second.
 const PATIENCE_PER_EVENT: Duration = Duration::from_millis(2);
 
@@ -29,6 +31,7 @@ pub struct RabbitPublisher {
     requests: mpsc::Sender<Request>,
     prefix: String,
     trouble: Trouble,
+    connection: Current,
 }
 
 impl RabbitPublisher {
@@ -49,9 +52,14 @@ impl RabbitPublisher {
 
     fn start(dialer: Dialer, link: Option<Link>) -> Self {
         let (requests, incoming) = mpsc::channel(WINDOW);
-        let publisher =
-            Self { requests, prefix: dialer.config().prefix.clone(), trouble: dialer.trouble() };
-        tokio::spawn(publishing::run(dialer, link, incoming));
+        let connection = Current::default();
+        let publisher = Self {
+            requests,
+            prefix: dialer.config().prefix.clone(),
+            trouble: dialer.trouble(),
+            connection: connection.clone(),
+        };
+        tokio::spawn(publishing::run(dialer, link, connection, incoming));
         publisher
     }
 
@@ -94,6 +102,13 @@ impl RabbitPublisher {
         }
     }
 
+    async fn publish_to(&self, exchange: &str, event: &Event) -> Result<()> {
+        let (span, traceparent) = trace::publishing(event);
+        let result = self.send(Message::event(exchange, event, traceparent.as_deref())).await;
+        trace::note(&span, &result);
+        result
+    }
+
     async fn send(&self, message: Message) -> Result<()> {
         let deadline = Instant::now() + PATIENCE;
         let confirmed = self.submit(message, deadline).await?;
@@ -109,13 +124,16 @@ struct Message {
 }
 
 impl Message {
-    fn event(exchange: &str, event: &Event) -> Self {
+    /// `traceparent` is its W3C trace context.
+    fn event(exchange: &str, event: &Event, traceparent: Option<&str>) -> Self {
         let mut properties = persistent();
-        if let Some(run_id) = event.run_id {
+        if let Some(traceparent) = traceparent {
             let mut headers = FieldTable::default();
-            headers.insert("traceparent".into(), text(&traceparent(run_id)));
-            properties =
-                properties.with_message_id(run_id.to_string().into()).with_headers(headers);
+            headers.insert("traceparent".into(), text(traceparent));
+            properties = properties.with_headers(headers);
+        }
+        if let Some(run_id) = event.run_id {
+            properties = properties.with_message_id(run_id.to_string().into());
         }
         Self {
             exchange: exchange.to_owned(),
@@ -157,16 +175,10 @@ fn text(value: &str) -> AMQPValue {
     AMQPValue::LongString(value[..end].into())
 }
 
-/// W3C trace context, version 00: every message of a run belongs to the trace named by its id.
-fn traceparent(run_id: Uuid) -> String {
-    let span = rand::random_range(1..=u64::MAX);
-    format!("00-{}-{span:016x}-01", run_id.simple())
-}
-
 #[async_trait]
 impl Publisher for RabbitPublisher {
     async fn publish(&self, event: &Event) -> Result<()> {
-        self.send(Message::event(&self.prefix, event)).await
+        self.publish_to(&self.prefix, event).await
     }
 
     async fn publish_all(&self, events: &[Event]) -> Vec<Result<()>> {
@@ -174,21 +186,26 @@ impl Publisher for RabbitPublisher {
         let deadline = Instant::now() + patience;
         let mut submitted = Vec::with_capacity(events.len());
         for event in events {
-            submitted.push(self.submit(Message::event(&self.prefix, event), deadline).await);
+            let (span, traceparent) = trace::publishing(event);
+            let message = Message::event(&self.prefix, event, traceparent.as_deref());
+            submitted.push((span, self.submit(message, deadline).await));
         }
         let mut results = Vec::with_capacity(events.len());
-        for submission in submitted {
-            results.push(match submission {
+        for (span, submission) in submitted {
+            let result = match submission {
                 Ok(confirmed) => self.confirmed(confirmed, deadline).await,
                 Err(error) => Err(error),
-            });
+            };
+            trace::note(&span, &result);
+            trace::end(&span);
+            results.push(result);
         }
         results
     }
 
     async fn publish_delayed(&self, event: &Event, delay: Duration) -> Result<()> {
         let exchange = topology::retry_exchange(&self.prefix, delay);
-        self.send(Message::event(exchange.as_deref().unwrap_or(&self.prefix), event)).await
+        self.publish_to(exchange.as_deref().unwrap_or(&self.prefix), event).await
     }
 
     async fn publish_dead(
@@ -199,23 +216,50 @@ impl Publisher for RabbitPublisher {
     ) -> Result<()> {
         self.send(Message::dead(&self.prefix, body, message_id, reason)).await
     }
+
+    async fn waiting(&self) -> Option<Vec<(String, u64)>> {
+        let connection = self.connection.get()?;
+        let queues = topology::all_queues(&self.prefix);
+        match timeout(COUNT, count(&connection, &queues)).await {
+            Ok(Ok(messages)) => Some(queues.into_iter().zip(messages).collect()),
+            Ok(Err(error)) => {
+                tracing::debug!(%error, "RabbitMQ can't say how many messages wait");
+                None
+            }
+            Err(_) => None,
+        }
+    }
+}
+
+async fn count(connection: &Connection, queues: &[String]) -> lapin::Result<Vec<u64>> {
+    let channel = connection.create_channel().await?;
+    let counts = topology::counts(&channel, queues).await?;
+    channel.close(200, "counted".into()).await?;
+    Ok(counts.into_iter().map(u64::from).collect())
 }
 
 #[cfg(test)]
 mod tests {
+    use uuid::Uuid;
+
     use super::*;
+    use crate::queue::rabbitmq::delivery::text_header;
 
     #[test]
     fn a_run_names_its_messages_and_its_trace() {
         let run_id = Uuid::now_v7();
         let event = Event::wake(5, run_id, crate::event::Priority::High);
-        let message = Message::event("p", &event);
+        let (_, traceparent) = trace::publishing(&event);
+        let message = Message::event("p", &event, traceparent.as_deref());
         assert_eq!(message.routing_key, "task.high");
         assert_eq!(*message.properties.delivery_mode(), Some(2));
         let id = message.properties.message_id().as_ref().map(ToString::to_string);
         assert_eq!(id, Some(run_id.to_string()));
-        let trace = traceparent(run_id);
+        let trace = text_header(&message.properties, "traceparent").unwrap();
         assert_eq!(trace.len(), 55);
         assert!(trace.starts_with(&format!("00-{}-", run_id.simple())));
+        let known = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
+        let (_, traceparent) = trace::publishing(&event.in_trace(Some(known)));
+        assert_eq!(traceparent.as_deref(), Some(known), "no span of our own: as the ledger has it");
     }
 }

@@ -2,13 +2,14 @@
 //! and publishes again what the broker did not confirm.
 
 use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use futures::future::FutureExt;
 use futures::stream::{FuturesUnordered, StreamExt};
 use lapin::message::BasicReturnMessage;
 use lapin::options::{BasicPublishOptions, ConfirmSelectOptions};
-use lapin::{BasicProperties, Channel, Confirmation};
+use lapin::{BasicProperties, Channel, Confirmation, Connection};
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, sleep, sleep_until, timeout};
 
@@ -36,6 +37,20 @@ pub(super) struct Request {
     pub confirm: oneshot::Sender<()>,
 }
 
+/// The connection there is now, if there is one, for questions beside the messages.
+#[derive(Clone, Default)]
+pub(super) struct Current(Arc<Mutex<Option<Arc<Connection>>>>);
+
+impl Current {
+    pub fn get(&self) -> Option<Arc<Connection>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn set(&self, connection: Option<Arc<Connection>>) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = connection;
+    }
+}
+
 enum End {
     Closed,
     Lost(String),
@@ -45,6 +60,7 @@ enum End {
 pub(super) async fn run(
     mut dialer: Dialer,
     mut link: Option<Link>,
+    connection: Current,
     mut requests: mpsc::Receiver<Request>,
 ) {
     let mut backlog = VecDeque::new();
@@ -54,6 +70,7 @@ pub(super) async fn run(
             None => dial(&mut dialer, &mut requests, &mut backlog).await,
         };
         let Some(mut current) = connected else { return };
+        connection.set(Some(Arc::clone(&current.connection)));
         let since = Instant::now();
         let mut work = Work {
             dialer: &dialer,
@@ -67,6 +84,7 @@ pub(super) async fn run(
         };
         let end = work.serve(&mut current, &mut requests).await;
         backlog = work.backlog;
+        connection.set(None);
         current.close().await;
         match end {
             End::Closed => return,

@@ -84,6 +84,11 @@ pub(super) fn task_queues(prefix: &str) -> Vec<String> {
     Priority::ALL.map(|priority| task_queue(prefix, priority)).to_vec()
 }
 
+/// All queues.
+pub(super) fn all_queues(prefix: &str) -> Vec<String> {
+    queues(prefix).into_iter().map(|queue| queue.name).collect()
+}
+
 struct QueuePlan {
     name: String,
     exchange: String,
