@@ -17,10 +17,11 @@ FROM debian:bookworm-slim
 RUN apt-get update \
  && apt-get install -y --no-install-recommends ca-certificates \
  && rm -rf /var/lib/apt/lists/* \
- && useradd --system --user-group --no-create-home --home-dir /app --shell /usr/sbin/nologin goshift \
+ && useradd --system --uid 10001 --user-group --no-create-home --home-dir /app --shell /usr/sbin/nologin goshift \
  && install -d -o goshift -g goshift /app /app/log
 COPY --from=build /out/ /usr/local/bin/
 COPY etc /app/etc
 WORKDIR /app
-USER goshift
+# By number: Kubernetes' runAsNonRoot can't look a name up.
+USER 10001
 CMD ["goshift", "--help"]

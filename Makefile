@@ -2,11 +2,11 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help linux mac demo demo-rabbitmq services services-down test fidelity chaos long-run lint deny bench bench-peers bench-loops bench-overhead bench-participants bench-compare
+.PHONY: help linux mac deb demo page demo-rabbitmq services services-down test fidelity chaos long-run lint deny bench bench-peers bench-loops bench-overhead bench-participants bench-compare
 
 BINARIES := goshift goshift-submit goshift-worker goshift-server
 SCRIPTS := scripts/demo scripts/services scripts/long-run bench/run bench/peers bench/overhead bench/participants bench/compare \
-  $(wildcard bench/lib/*.sh) .ci/run
+  $(wildcard bench/lib/*.sh) packaging/deb/build $(wildcard packaging/deb/scripts/*) .ci/run
 # A folder beside etc/, from which `./goshift -c ../etc/ -e local -id 5` works as it is.
 DIST := dist
 
@@ -27,8 +27,15 @@ mac: ## build release binaries on this Mac, into dist/
 	@$(need-build)
 	@$(release)
 
+deb: ## build the Debian package, into target/debian/ (needs cargo-deb)
+	@$(need-build)
+	@packaging/deb/build
+
 demo: ## three tasks over 240,000 rows in SQLite files: no server needed
 	@scripts/demo
+
+page: ## the same with a server, a worker and the page at http://127.0.0.1:8780, until Ctrl-C
+	@scripts/demo page
 
 demo-rabbitmq: ## the same between MariaDB/MySQL and PostgreSQL, over RabbitMQ
 	@scripts/demo rabbitmq

@@ -32,6 +32,8 @@ pub const POINTS: &[&str] = &[
     "dead.before_publish",
     "dead.published",
     "rerun.entered",
+    "schedule.before_commit",
+    "notice.claimed",
 ];
 
 /// Does at this point what `GOSHIFT_FAULT` says.

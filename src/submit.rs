@@ -79,11 +79,17 @@ impl Submitter {
     /// When the ledger refuses it.
     pub async fn enter(&self, run: &NewRun) -> Result<Submitted> {
         let submitted = self.ledger.submit(run).await?;
-        if submitted.new || submitted.hurried {
-            let (submitter, wake) = (self.clone(), Wake::of(run, &submitted));
-            tokio::spawn(async move { submitter.wake_all(&[wake]).await });
-        }
+        let (submitter, run, entered) = (self.clone(), run.clone(), submitted.clone());
+        tokio::spawn(async move { submitter.announce(&run, &entered).await });
         Ok(submitted)
+    }
+
+    /// Publishes the event of a run that is in, if workers need to hear of it. A broker that does not
+    /// confirm is only a warning.
+    pub async fn announce(&self, run: &NewRun, submitted: &Submitted) {
+        if submitted.new || submitted.hurried {
+            self.wake_all(&[Wake::of(run, submitted)]).await;
+        }
     }
 
     /// Enters runs in groups; meanwhile publishes the events of those that are in. `entered` hears

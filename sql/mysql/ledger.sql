@@ -57,7 +57,8 @@ CREATE TABLE IF NOT EXISTS goshift_run (
   remedy mediumtext,
   KEY goshift_run_due (state, due_at),
   KEY goshift_run_task (task_id, submitted_at),
-  KEY goshift_run_waits (waits_for)
+  KEY goshift_run_waits (waits_for),
+  KEY goshift_run_finished (finished_at)
 ) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4;
 
 CREATE TABLE IF NOT EXISTS goshift_shard (
@@ -146,6 +147,51 @@ CREATE TABLE IF NOT EXISTS goshift_rejected (
   KEY goshift_rejected_task (task_id)
 ) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4;
 
+-- When tasks are submitted by themselves.
+CREATE TABLE IF NOT EXISTS goshift_schedule (
+  task_id bigint NOT NULL PRIMARY KEY,
+  -- minute, hour, day of the month, month, day of the week
+  cron varchar(120) NOT NULL,
+  -- IANA name
+  time_zone varchar(64) NOT NULL,
+  -- of its runs; NULL for the task's own
+  mode varchar(20),
+  -- ticks that came while nobody was there: skip, one or all
+  missed varchar(10) NOT NULL,
+  enabled integer NOT NULL,
+  next_at datetime(6),
+  last_at datetime(6),
+  last_run_id char(36),
+  last_error mediumtext,
+  KEY goshift_schedule_next (next_at)
+) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4;
+
+-- Tasks whose last run has failed, where notices are configured.
+CREATE TABLE IF NOT EXISTS goshift_incident (
+  task_id bigint NOT NULL PRIMARY KEY,
+  opened_at datetime(6) NOT NULL,
+  noticed_at datetime(6) NOT NULL,
+  failures integer NOT NULL
+) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4;
+
+-- What people are told, and whom it has reached.
+CREATE TABLE IF NOT EXISTS goshift_notice (
+  run_id char(36) NOT NULL,
+  -- failed, recovered, late or long
+  kind varchar(20) NOT NULL,
+  task_id bigint NOT NULL,
+  -- open, sent or given_up
+  state varchar(10) NOT NULL,
+  at datetime(6) NOT NULL,
+  -- when the next try may begin; while one is on, when another may be sure that it has ended
+  due_at datetime(6) NOT NULL,
+  tries integer NOT NULL DEFAULT 0,
+  -- JSON: the channels that have it
+  sent_to mediumtext NOT NULL,
+  PRIMARY KEY (run_id, kind),
+  KEY goshift_notice_due (state, due_at)
+) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4;
+
 CREATE TABLE IF NOT EXISTS goshift_worker (
   worker varchar(150) NOT NULL PRIMARY KEY,
   host varchar(190) NOT NULL,
@@ -154,6 +200,8 @@ CREATE TABLE IF NOT EXISTS goshift_worker (
   state varchar(20) NOT NULL,
   concurrency integer NOT NULL,
   running integer NOT NULL DEFAULT 0,
+  -- 1: it is asked to take nothing new and to end
+  drain_requested integer NOT NULL DEFAULT 0,
   started_at datetime(6) NOT NULL,
   heartbeat_at datetime(6) NOT NULL
 ) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4;

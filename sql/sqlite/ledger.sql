@@ -59,6 +59,7 @@ CREATE TABLE IF NOT EXISTS goshift_run (
 CREATE INDEX IF NOT EXISTS goshift_run_due ON goshift_run (state, due_at);
 CREATE INDEX IF NOT EXISTS goshift_run_task ON goshift_run (task_id, submitted_at);
 CREATE INDEX IF NOT EXISTS goshift_run_waits ON goshift_run (waits_for);
+CREATE INDEX IF NOT EXISTS goshift_run_finished ON goshift_run (finished_at);
 
 CREATE TABLE IF NOT EXISTS goshift_shard (
   run_id varchar(36) NOT NULL,
@@ -146,6 +147,51 @@ CREATE TABLE IF NOT EXISTS goshift_rejected (
 );
 CREATE INDEX IF NOT EXISTS goshift_rejected_task ON goshift_rejected (task_id);
 
+-- When tasks are submitted by themselves.
+CREATE TABLE IF NOT EXISTS goshift_schedule (
+  task_id bigint NOT NULL PRIMARY KEY,
+  -- minute, hour, day of the month, month, day of the week
+  cron varchar(120) NOT NULL,
+  -- IANA name
+  time_zone varchar(64) NOT NULL,
+  -- of its runs; NULL for the task's own
+  mode varchar(20),
+  -- ticks that came while nobody was there: skip, one or all
+  missed varchar(10) NOT NULL,
+  enabled integer NOT NULL,
+  next_at datetime,
+  last_at datetime,
+  last_run_id varchar(36),
+  last_error text
+);
+CREATE INDEX IF NOT EXISTS goshift_schedule_next ON goshift_schedule (next_at);
+
+-- Tasks whose last run has failed, where notices are configured.
+CREATE TABLE IF NOT EXISTS goshift_incident (
+  task_id bigint NOT NULL PRIMARY KEY,
+  opened_at datetime NOT NULL,
+  noticed_at datetime NOT NULL,
+  failures integer NOT NULL
+);
+
+-- What people are told, and whom it has reached.
+CREATE TABLE IF NOT EXISTS goshift_notice (
+  run_id varchar(36) NOT NULL,
+  -- failed, recovered, late or long
+  kind varchar(20) NOT NULL,
+  task_id bigint NOT NULL,
+  -- open, sent or given_up
+  state varchar(10) NOT NULL,
+  at datetime NOT NULL,
+  -- when the next try may begin; while one is on, when another may be sure that it has ended
+  due_at datetime NOT NULL,
+  tries integer NOT NULL DEFAULT 0,
+  -- JSON: the channels that have it
+  sent_to text NOT NULL,
+  PRIMARY KEY (run_id, kind)
+);
+CREATE INDEX IF NOT EXISTS goshift_notice_due ON goshift_notice (state, due_at);
+
 CREATE TABLE IF NOT EXISTS goshift_worker (
   worker varchar(150) NOT NULL PRIMARY KEY,
   host varchar(190) NOT NULL,
@@ -154,6 +200,8 @@ CREATE TABLE IF NOT EXISTS goshift_worker (
   state varchar(20) NOT NULL,
   concurrency integer NOT NULL,
   running integer NOT NULL DEFAULT 0,
+  -- 1: it is asked to take nothing new and to end
+  drain_requested integer NOT NULL DEFAULT 0,
   started_at datetime NOT NULL,
   heartbeat_at datetime NOT NULL
 );

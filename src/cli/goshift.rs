@@ -19,12 +19,12 @@ mod commands;
 mod dead;
 mod detail;
 mod foreground;
-mod limits;
 mod pause;
 mod purge_runs;
 mod rejected;
 mod run;
 mod runs;
+mod schedule;
 mod shards;
 mod verify;
 mod watch;
@@ -40,6 +40,8 @@ Examples:
   goshift runs --watch                    what runs now, and what became of the rest
   goshift run 3f9a1c                      one run, by the end of its id
   goshift dead rerun --all                run again what was given up on
+  goshift schedule set 5 '30 2 * * *' --time-zone Asia/Shanghai
+                                          submit task 5 each night at 2:30
   goshift pause --reason maintenance      let no further run start
 
 Exit codes: 0 done, 1 a run failed, 2 wrong usage or configuration.";
@@ -137,6 +139,8 @@ async fn run(arguments: Arguments) -> Result<ExitCode> {
             commands::cancel(&call, &named(run.or(id), "goshift cancel RUN")?).await
         }
         Command::Workers => workers::workers(&call).await,
+        Command::Schedule { what } => schedule::schedule(&call, what).await,
+        Command::Drain { worker } => workers::drain(&call, &worker).await,
         Command::Dead { what } => dead::dead(&call, what).await,
         Command::Rejected { what } => Box::pin(rejected::rejected(&call, what)).await,
         Command::Pause { queue, reason } => pause::pause(&call, queue, reason.as_deref()).await,

@@ -5,6 +5,7 @@
 //! needs only the secrets of the databases it uses.
 
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use serde_json::{Map, Value};
 
@@ -13,6 +14,7 @@ use crate::task::ValueParams;
 use connection::ConnectionConfig;
 use environment::Environment;
 use keys::KnownKeys;
+use notices::NoticeSettings;
 use sections::{LogSettings, QueueKind, QueueSettings, WorkerSettings};
 use server::ServerSettings;
 use telemetry::TelemetrySettings;
@@ -21,6 +23,7 @@ pub mod connection;
 pub mod environment;
 pub mod keys;
 pub mod limits;
+pub mod notices;
 pub mod sections;
 pub mod server;
 pub mod telemetry;
@@ -67,8 +70,19 @@ pub struct Settings {
 struct Root;
 
 impl KnownKeys for Root {
-    const KEYS: &'static [&'static str] =
-        &["task_meta", "from", "to", "queue", "worker", "server", "log", "telemetry", "values"];
+    const KEYS: &'static [&'static str] = &[
+        "task_meta",
+        "from",
+        "to",
+        "queue",
+        "worker",
+        "server",
+        "notices",
+        "roboter",
+        "log",
+        "telemetry",
+        "values",
+    ];
 }
 
 impl Settings {
@@ -135,6 +149,36 @@ impl Settings {
     pub fn telemetry(&self) -> Result<TelemetrySettings> {
         let value = self.root.get("telemetry").cloned().unwrap_or(Value::Object(Map::new()));
         keys::read("telemetry", self.environment.resolve("telemetry", &value)?)
+    }
+
+    /// Whom to tell when runs fail. Only binaries that send need its variables to be set.
+    ///
+    /// # Errors
+    /// Kind `Config` for a malformed entry or an unset variable.
+    pub fn notices(&self) -> Result<NoticeSettings> {
+        let section = |name: &str| {
+            self.root.get(name).map(|value| self.environment.resolve(name, value)).transpose()
+        };
+        let notices = section("notices")?.unwrap_or_else(|| Value::Object(Map::new()));
+        NoticeSettings::read(notices, section("roboter")?)
+    }
+
+    /// Whether anybody is to be told when runs fail, and after what time again. No variable is looked at.
+    ///
+    /// # Errors
+    /// Kind `Config` for a malformed entry.
+    pub fn reminder(&self) -> Result<Option<Duration>> {
+        let notices = self.root.get("notices");
+        let has_channels = notices
+            .and_then(|notices| notices.get("channels")?.as_array())
+            .is_some_and(|channels| !channels.is_empty());
+        if !has_channels && !self.root.contains_key("roboter") {
+            return Ok(None);
+        }
+        let told = notices.and_then(|notices| notices.get("remind_after")).cloned();
+        let only = told.map(|after| Map::from_iter([("remind_after".to_owned(), after)]));
+        let only: NoticeSettings = keys::read("notices", Value::Object(only.unwrap_or_default()))?;
+        Ok(Some(only.remind_after))
     }
 
     /// The task database: its engine's name and its connection.

@@ -84,7 +84,7 @@ impl Ledger {
             }
             error = trouble(&url, &config, &address) => return Err(error),
         };
-        Ok(Self { pool, dialect, address, patience })
+        Ok(Self { pool, dialect, address, patience, notices: settings.reminder()? })
     }
 }
 

@@ -1,7 +1,8 @@
 //! The few places where the three task databases differ in SQL.
 //!
 //! The ledger's statements are written once, with `?` for values and tokens in braces:
-//! `{now}`, `{now_plus}` (takes one value, milliseconds), `{text:column}` (an RFC 3339 instant),
+//! `{now}`, `{now_plus}` (takes one value, milliseconds), `{at}` (takes one value, a UTC instant as
+//! `2026-11-27 18:30:00.000`), `{now_text}` and `{text:column}` (RFC 3339 instants),
 //! `{ms_until:column}` and `{bigint:expression}`. The database's clock is the only clock. `{paused}`
 //! holds for a row of `goshift_run` that a pause keeps from starting.
 
@@ -124,7 +125,7 @@ impl Dialect {
     fn token(self, sql: &mut String, token: &str, values: &mut usize) {
         let (name, argument) = token.split_once(':').unwrap_or((token, ""));
         let mut value = String::new();
-        if name == "now_plus" {
+        if matches!(name, "now_plus" | "at") {
             self.placeholder(&mut value, values);
         }
         let text = match (name, self) {
@@ -140,6 +141,9 @@ impl Dialect {
             ("now_plus", Self::Sqlite) => {
                 format!("strftime('%Y-%m-%d %H:%M:%f','now', ({value} / 1000.0) || ' seconds')")
             }
+            ("at", Self::Mysql) => format!("CAST({value} AS DATETIME(6))"),
+            ("at", Self::Postgres) => format!("(CAST({value} AS timestamp) AT TIME ZONE 'UTC')"),
+            ("at", Self::Sqlite) => value,
             ("text", Self::Mysql) => format!("DATE_FORMAT({argument}, '%Y-%m-%dT%H:%i:%s.%fZ')"),
             ("text", Self::Postgres) => format!(
                 "to_char({argument} AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.US\"Z\"')"
@@ -157,6 +161,7 @@ impl Dialect {
             ("bigint", Self::Mysql) => format!("CAST({argument} AS SIGNED)"),
             ("bigint", Self::Postgres) => format!("CAST({argument} AS bigint)"),
             ("bigint", Self::Sqlite) => format!("CAST({argument} AS integer)"),
+            ("now_text", _) => self.sql(&format!("{{text:{}}}", self.sql("{now}"))),
             ("paused", _) => PAUSED.into(),
             _ => format!("{{{token}}}"),
         };

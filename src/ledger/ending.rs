@@ -263,7 +263,7 @@ impl Ledger {
         .bind(step.run_id.to_string())
         .execute(&mut **tx)
         .await?;
-        Ok(())
+        self.note(tx, step).await
     }
 }
 

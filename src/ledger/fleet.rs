@@ -41,15 +41,15 @@ pub struct SeenWorker {
 }
 
 impl Ledger {
-    /// Writes down that a worker is there; also its heartbeat.
+    /// Writes down that a worker is there; also its heartbeat. Returns whether it was asked to drain.
     ///
     /// # Errors
     /// When the ledger can't be written.
-    pub async fn note_worker(&self, worker: &WorkerRow) -> Result<()> {
+    pub async fn note_worker(&self, worker: &WorkerRow) -> Result<bool> {
         self.transact("noting a worker", || self.try_note(worker)).await
     }
 
-    async fn try_note(&self, worker: &WorkerRow) -> Result<(), Attempt> {
+    async fn try_note(&self, worker: &WorkerRow) -> Result<bool, Attempt> {
         let changed = self
             .query(
                 "UPDATE goshift_worker SET heartbeat_at = {now}, running = ?, state = ? \
@@ -74,8 +74,30 @@ impl Ledger {
             .bind(worker.running)
             .execute(&self.pool)
             .await?;
+            return Ok(false);
         }
-        Ok(())
+        let asked = self
+            .query("SELECT {bigint:drain_requested} AS drain FROM goshift_worker WHERE worker = ?");
+        let row = asked.bind(worker.worker.as_str()).fetch_optional(&self.pool).await?;
+        let drain: Option<i64> = row.as_ref().map(|row| get(row, "drain")).transpose()?;
+        Ok(drain.is_some_and(|drain| drain != 0))
+    }
+
+    /// Asks a worker to take nothing new, finish what it has, and end: it hears of that at its next
+    /// heartbeat. Returns whether there is such a worker.
+    ///
+    /// # Errors
+    /// When the ledger can't be written.
+    pub async fn drain_worker(&self, worker: &str) -> Result<bool> {
+        // MySQL counts only rows that have changed: asked for again, it must be found again.
+        let asking = self
+            .query(
+                "UPDATE goshift_worker SET drain_requested = drain_requested + 1 WHERE worker = ?",
+            )
+            .bind(worker)
+            .execute(&self.pool);
+        let changed = self.answer("asking a worker to drain", asking).await?;
+        Ok(changed.rows_affected() > 0)
     }
 
     /// Removes a worker that ends, and those that have been silent for a day.

@@ -26,6 +26,7 @@ mod fleet;
 mod gate;
 mod inspect;
 mod joining;
+mod notices;
 mod overview;
 mod participants;
 mod pause;
@@ -33,6 +34,7 @@ mod purge;
 mod rejected;
 mod resume;
 mod retention;
+mod schedules;
 mod shards;
 mod submission;
 mod sweep;
@@ -50,11 +52,13 @@ pub use figures::Progress;
 pub use fleet::{SeenWorker, WorkerRow};
 pub use gate::RunLimits;
 pub use inspect::{ActiveRun, RunFilter, RunRow, Since};
+pub use notices::{OpenNotice, Thresholds};
 pub use overview::Overview;
 pub use participants::{Halt, Standing};
 pub use pause::{PauseRow, Scope, Waiting};
 pub use rejected::RejectedRow;
 pub use resume::{PlanNote, StoredShards};
+pub use schedules::{DueSchedule, NewSchedule, ScheduleRow, Ticked};
 pub use shards::{Claimed, Cut, Holder};
 pub use submission::{Entered, NewRun, Submitted, group};
 pub use sweep::{DeadRun, Due};
@@ -115,6 +119,8 @@ pub struct Ledger {
     /// How long one transaction may take. The driver itself would wait for ever for a server that
     /// has vanished.
     patience: Duration,
+    /// Whether people are to be told of failures, and after what time again.
+    notices: Option<Duration>,
 }
 
 impl Ledger {

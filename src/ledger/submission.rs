@@ -127,8 +127,20 @@ impl Ledger {
     /// Enters runs of different tasks up to the first that is refused.
     async fn try_submit(&self, runs: &[NewRun]) -> Result<Entered, Attempt> {
         let mut tx = self.begin().await?;
-        let online = self.online(&mut tx, runs).await?;
-        let existing = self.existing(&mut tx, runs).await?;
+        let entered = self.enter(&mut tx, runs).await?;
+        crate::fault::point("submit.before_commit");
+        tx.commit().await?;
+        Ok(entered)
+    }
+
+    /// Enters runs of different tasks in the caller's transaction.
+    pub(super) async fn enter(
+        &self,
+        tx: &mut Transaction<'static, Any>,
+        runs: &[NewRun],
+    ) -> Result<Entered, Attempt> {
+        let online = self.online(tx, runs).await?;
+        let existing = self.existing(tx, runs).await?;
         let mut entered = Entered { accepted: Vec::with_capacity(runs.len()), refused: None };
         let mut fresh = Vec::with_capacity(runs.len());
         for run in runs {
@@ -139,7 +151,7 @@ impl Ledger {
             match known {
                 Ok(Some((submitted, None))) => entered.accepted.push(submitted),
                 Ok(Some((_, Some(pending)))) => {
-                    entered.accepted.push(self.join(&mut tx, run, &pending).await?);
+                    entered.accepted.push(self.join(tx, run, &pending).await?);
                 }
                 Ok(None) => {
                     let run_id = run.run_id.unwrap_or_else(Uuid::now_v7);
@@ -154,17 +166,15 @@ impl Ledger {
                 }
             }
         }
-        self.insert(&mut tx, &fresh).await?;
+        self.insert(tx, &fresh).await?;
         for (run, submitted) in runs.iter().zip(&entered.accepted) {
             let Some(old) = run.rerun_of else { continue };
             self.query("UPDATE goshift_run SET rerun_by = ? WHERE run_id = ?")
                 .bind(submitted.run_id.to_string())
                 .bind(old.to_string())
-                .execute(&mut *tx)
+                .execute(&mut **tx)
                 .await?;
         }
-        crate::fault::point("submit.before_commit");
-        tx.commit().await?;
         Ok(entered)
     }
 

@@ -24,7 +24,8 @@ impl Ledger {
     /// Tables of another version of goshift would fail every run in its middle.
     pub(super) async fn check_shape(&self) -> Result<()> {
         const LATEST: &str = "SELECT plan_hash, consistency, rows_written, last_epoch, lost_holder, \
-             waits_for, traceparent, bounds, row_key FROM goshift_run, goshift_worker, goshift_cursor, goshift_rejected \
+             waits_for, traceparent, bounds, row_key, drain_requested, cron, sent_to FROM goshift_run, goshift_worker, goshift_cursor, goshift_rejected, \
+             goshift_schedule, goshift_notice \
              WHERE 1 = 0";
         let looking = self.query(LATEST).fetch_optional(&self.pool);
         match tokio::time::timeout(self.patience, looking).await {

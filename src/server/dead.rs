@@ -6,12 +6,12 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use super::Shared;
 use super::access::{Administers, May, Submits};
 use super::extract;
 use super::problem::Problem;
+use super::{App, Shared, runs};
 use crate::error::{Error, Result};
-use crate::ledger::{Ledger, RunFilter, RunRow};
+use crate::ledger::{RunFilter, RunRow};
 use crate::rerun;
 
 /// Dead runs that one request deals with.
@@ -64,7 +64,7 @@ pub(super) struct Purged {
 }
 
 impl Which {
-    async fn choose(&self, ledger: &Ledger) -> Result<Vec<RunRow>, Problem> {
+    async fn choose(&self, app: &App) -> Result<Vec<RunRow>, Problem> {
         if self.runs.len() > MOST {
             let many =
                 Error::usage(format!("{} runs are named, at most {MOST} may be", self.runs.len()));
@@ -77,14 +77,11 @@ impl Which {
                 limit: MOST,
                 ..RunFilter::default()
             };
-            return Ok(ledger.run_page(&filter, None).await?);
+            return Ok(app.ledger.run_page(&filter, None).await?);
         }
         let mut chosen = Vec::with_capacity(self.runs.len());
         for &id in &self.runs {
-            if !ledger.exists(id).await? {
-                return Err(Problem::not_found(format!("there is no run {id}")));
-            }
-            let run = ledger.run(id).await?;
+            let run = runs::find(app, id).await?;
             if !run.dead {
                 let alive = Error::usage(format!("run {id} is not dead"))
                     .with_remedy("list those that are: /api/v1/runs?dead=true");
@@ -113,7 +110,7 @@ pub(super) async fn again(
         detail: error.to_string(),
         remedy: error.remedy().map(str::to_owned),
     };
-    for row in which.choose(&app.ledger).await? {
+    for row in which.choose(&app).await? {
         match rerun::again(&row, super::submit::CALLER) {
             Ok(run) => runs.push(run),
             Err(error) => outcome.refused.push(refusal(row.run_id, &error)),
@@ -146,7 +143,7 @@ pub(super) async fn purge(
     State(app): Shared,
     extract::Json(which): extract::Json<Which>,
 ) -> Result<Json<Purged>, Problem> {
-    let runs: Vec<_> = which.choose(&app.ledger).await?.iter().map(|run| run.run_id).collect();
+    let runs: Vec<_> = which.choose(&app).await?.iter().map(|run| run.run_id).collect();
     let purged = app.ledger.purge_dead(&runs).await?;
     Ok(Json(Purged { purged }))
 }

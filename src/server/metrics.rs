@@ -21,7 +21,7 @@ pub(super) async fn metrics(
     _: May<Reads>,
     State(app): Shared,
 ) -> Result<impl IntoResponse, Problem> {
-    let overview = app.ledger.overview(app.settings.worker.lease).await?;
+    let overview = super::overview::look(&app).await?;
     let waiting = match app.submitter.publisher() {
         Some(publisher) => publisher.waiting().await,
         None => None,
@@ -96,6 +96,7 @@ mod tests {
             overdue: 1,
             dead: 4,
             slots: 5,
+            ..Overview::default()
         };
         let mut text = String::new();
         encode(&mut text, &registry(&overview, waiting)).unwrap();

@@ -13,20 +13,27 @@ use crate::config::Settings;
 use crate::config::server::ServerSettings;
 use crate::error::{Error, Result};
 use crate::ledger::Ledger;
+use crate::notice;
+use crate::schedule;
 use crate::shutdown::Shutdown;
 use crate::submit::Submitter;
 
 mod access;
+mod assets;
 mod dead;
 mod events;
 mod extract;
 mod health;
 mod metrics;
+mod overview;
 mod page;
+mod plan;
 mod problem;
 mod rejected;
 mod routes;
 mod runs;
+mod schedules;
+mod session;
 mod submit;
 mod tasks;
 mod workers;
@@ -34,6 +41,7 @@ mod workers;
 pub use routes::document;
 
 use events::Watched;
+use overview::Seen;
 
 /// What every request may use.
 struct App {
@@ -43,6 +51,7 @@ struct App {
     submitter: Submitter,
     submits: DefaultDirectRateLimiter,
     watched: Arc<Watched>,
+    seen: Seen,
 }
 
 /// A handler's share of it.
@@ -70,7 +79,17 @@ pub async fn serve(settings: Arc<Settings>, shutdown: Shutdown) -> Result<()> {
     let watched = Arc::<Watched>::default();
     // Streams end with it, so that their connections don't hold the server back.
     tokio::spawn(Arc::clone(&watched).follow(ledger.clone(), drain.clone()));
-    let app = Arc::new(App { settings, server, ledger, submitter, submits, watched });
+    tokio::spawn(notice::deliver(ledger.clone(), settings.notices()?, drain.clone()));
+    tokio::spawn(schedule::keep_time(ledger.clone(), submitter.clone(), drain.clone()));
+    let app = Arc::new(App {
+        settings,
+        server,
+        ledger,
+        submitter,
+        submits,
+        watched,
+        seen: Seen::default(),
+    });
     let serving = axum::serve(listener, routes::router(app))
         .with_graceful_shutdown(async move { drain.cancelled().await });
     tokio::select! {

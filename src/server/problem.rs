@@ -48,7 +48,10 @@ impl Problem {
                 ("urn:goshift:problem:too-many", "More than may be submitted in a second")
             }
             StatusCode::SERVICE_UNAVAILABLE => {
-                ("urn:goshift:problem:unavailable", "The task database does not answer")
+                ("urn:goshift:problem:unavailable", "A database does not answer")
+            }
+            StatusCode::GATEWAY_TIMEOUT => {
+                ("urn:goshift:problem:late", "A database does not answer in time")
             }
             _ => ("urn:goshift:problem:internal", "goshift has met an error"),
         };
@@ -69,6 +72,12 @@ impl Problem {
     pub fn no_token() -> Self {
         Self::new(StatusCode::UNAUTHORIZED, "no valid bearer token was given")
             .remedy("send the header \"Authorization: Bearer TOKEN\" with one of server.tokens")
+    }
+
+    /// A request by cookie without the page's own header.
+    pub fn forged() -> Self {
+        Self::new(StatusCode::FORBIDDEN, "the header X-CSRF-Token is missing or another session's")
+            .remedy("send what GET /api/v1/session gives as \"csrf\", or use a bearer token")
     }
 
     /// The token is for less.
@@ -115,6 +124,12 @@ impl Problem {
     pub fn too_many(limit: u32) -> Self {
         Self::new(StatusCode::TOO_MANY_REQUESTS, format!("at most {limit} runs a second are taken"))
             .remedy("try again in a second, or raise server.max_submits_per_second")
+    }
+
+    /// What was asked for took too long.
+    pub fn late(detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::GATEWAY_TIMEOUT, detail)
+            .remedy("see whether the database is reachable: `goshift check`")
     }
 
     fn from_kind(error: &Error) -> Self {

@@ -6,7 +6,7 @@ use axum::extract::DefaultBodyLimit;
 use axum::http::{HeaderValue, header};
 use axum::{Json, Router, middleware};
 use tower_http::set_header::SetResponseHeaderLayer;
-use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
+use utoipa::openapi::security::{ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa::openapi::{Content, OpenApi as Document, Ref, Response, ResponseBuilder};
 use utoipa::{Modify, OpenApi};
 use utoipa_axum::router::OpenApiRouter;
@@ -14,21 +14,29 @@ use utoipa_axum::routes;
 
 use super::access::{self, May, Reads};
 use super::problem::Problem;
-use super::{App, dead, events, health, metrics, rejected, runs, submit, tasks, workers};
+use super::{
+    App, assets, dead, events, health, metrics, overview, plan, rejected, runs, schedules, session,
+    submit, tasks, workers,
+};
 
 /// The largest request body: a task's params are a few hundred bytes.
 const LARGEST_BODY: usize = 1024 * 1024;
+
+/// Answers are about this moment, and may be for one caller only.
+const NO_STORE: HeaderValue = HeaderValue::from_static("no-store");
 
 #[derive(OpenApi)]
 #[openapi(
     info(title = "goshift", description = "Moves tables between databases: tasks, runs and workers.",
          license(name = "MIT OR Apache-2.0", identifier = "MIT OR Apache-2.0")),
     components(schemas(Problem)),
-    modifiers(&Guarded, &Refusals),
-    security(("token" = [])),
+    modifiers(&Guarded),
+    security(("token" = []), ("session" = [])),
     servers((url = "/", description = "This server")),
-    tags((name = "tasks", description = "What is copied from where to where"),
+    tags((name = "session", description = "Who asks"),
+         (name = "tasks", description = "What is copied from where to where"),
          (name = "runs", description = "Executions of tasks"),
+         (name = "schedules", description = "When tasks are submitted by themselves"),
          (name = "dead", description = "Runs that failed and wait for a person"),
          (name = "rejected", description = "Rows that runs have left out"),
          (name = "workers", description = "The fleet"),
@@ -36,7 +44,7 @@ const LARGEST_BODY: usize = 1024 * 1024;
 )]
 struct Api;
 
-/// The API is used with a bearer token.
+/// The API is used with a bearer token, or by a browser that has signed in with one.
 struct Guarded;
 
 impl Modify for Guarded {
@@ -49,6 +57,12 @@ impl Modify for Guarded {
             .build();
         let components = document.components.get_or_insert_default();
         components.add_security_scheme("token", SecurityScheme::Http(bearer));
+        let cookie = ApiKeyValue::with_description(
+            "goshift_session",
+            "A browser's session; what changes something also needs the header X-CSRF-Token",
+        );
+        let cookie = SecurityScheme::ApiKey(ApiKey::Cookie(cookie));
+        components.add_security_scheme("session", cookie);
     }
 }
 
@@ -73,7 +87,7 @@ impl Modify for Refusals {
                     ("422", "The content is refused", !is_open),
                     ("429", "More than may be submitted in a second", operation_submits(path)),
                     ("500", "goshift has met an error", !is_open),
-                    ("503", "The task database does not answer", !is_open),
+                    ("503", "A database does not answer", !is_open),
                 ];
                 for (status, description, _) in refusals.iter().filter(|(.., applies)| *applies) {
                     let responses = &mut operation.responses.responses;
@@ -103,6 +117,9 @@ fn api() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(tasks::list, tasks::create))
         .routes(routes!(tasks::show, tasks::replace))
         .routes(routes!(tasks::set_online))
+        .routes(routes!(plan::plan))
+        .routes(routes!(schedules::list))
+        .routes(routes!(schedules::show, schedules::set, schedules::remove))
         .routes(routes!(runs::list, submit::submit))
         .routes(routes!(runs::show))
         .routes(routes!(runs::shards))
@@ -113,13 +130,20 @@ fn api() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(dead::purge))
         .routes(routes!(rejected::list))
         .routes(routes!(workers::list))
+        .routes(routes!(workers::drain))
         .routes(routes!(workers::pauses))
-        .routes(routes!(workers::pause, workers::resume));
+        .routes(routes!(workers::pause, workers::resume))
+        .routes(routes!(overview::show))
+        .routes(routes!(session::show, session::sign_out));
     OpenApiRouter::new().nest("/api/v1", v1).routes(routes!(metrics::metrics))
 }
 
 fn open() -> OpenApiRouter<Arc<App>> {
-    OpenApiRouter::new().routes(routes!(health::alive)).routes(routes!(health::ready))
+    let sign_in = OpenApiRouter::new().routes(routes!(session::sign_in));
+    OpenApiRouter::new()
+        .nest("/api/v1", sign_in)
+        .routes(routes!(health::alive))
+        .routes(routes!(health::ready))
 }
 
 /// The OpenAPI document.
@@ -127,7 +151,6 @@ pub fn document() -> Document {
     let (_, paths) = api().merge(open()).split_for_parts();
     let mut document = Api::openapi();
     document.merge(paths);
-    // Once more, for the paths that came in after the first time.
     Refusals.modify(&mut document);
     document
 }
@@ -145,14 +168,17 @@ pub(super) fn router(app: Arc<App>) -> Router {
     guarded
         .route("/api/v1/openapi.json", axum::routing::get(describe))
         .route_layer(admit)
+        .layer(SetResponseHeaderLayer::overriding(header::CACHE_CONTROL, NO_STORE))
         .merge(open)
+        .route("/", axum::routing::get(assets::index))
+        .route("/assets/{*file}", axum::routing::get(assets::file))
         .fallback(nothing)
         .method_not_allowed_fallback(wrong_method)
         .layer(DefaultBodyLimit::max(LARGEST_BODY))
         .layer(header(header::X_CONTENT_TYPE_OPTIONS, "nosniff"))
         .layer(header(header::X_FRAME_OPTIONS, "DENY"))
         .layer(header(header::REFERRER_POLICY, "no-referrer"))
-        .layer(header(header::CACHE_CONTROL, "no-store"))
+        .layer(SetResponseHeaderLayer::if_not_present(header::CACHE_CONTROL, NO_STORE))
         .layer(header(
             header::CONTENT_SECURITY_POLICY,
             "default-src 'none'; frame-ancestors 'none'",
@@ -161,7 +187,7 @@ pub(super) fn router(app: Arc<App>) -> Router {
 }
 
 fn header(name: header::HeaderName, value: &'static str) -> SetResponseHeaderLayer<HeaderValue> {
-    SetResponseHeaderLayer::overriding(name, HeaderValue::from_static(value))
+    SetResponseHeaderLayer::if_not_present(name, HeaderValue::from_static(value))
 }
 
 async fn nothing() -> Problem {

@@ -13,7 +13,7 @@ use uuid::Uuid;
 use super::access::{May, Submits};
 use super::extract;
 use super::problem::Problem;
-use super::{App, Shared};
+use super::{App, Shared, runs, tasks};
 use crate::error::Error;
 use crate::event::Priority;
 use crate::ledger::{NewRun, Submitted};
@@ -76,8 +76,7 @@ impl Submission {
                 .with_remedy("write it as 30s, 10m or 1h")
         })?;
         let task_id = self.task_id;
-        let task = app.ledger.find_task(task_id).await?;
-        let task = task.ok_or_else(|| Problem::not_found(format!("there is no task {task_id}")))?;
+        let task = tasks::find(app, task_id).await?;
         task.checked(&self.params, Some(&mode))?;
         if !task.online {
             let offline = Error::config(format!("task {task_id} is offline"))
@@ -129,9 +128,7 @@ pub(super) async fn again(
     extract::Path(id): extract::Path<Uuid>,
 ) -> Result<(StatusCode, Json<Accepted>), Problem> {
     throttle(&app)?;
-    if !app.ledger.exists(id).await? {
-        return Err(Problem::not_found(format!("there is no run {id}")));
-    }
+    runs::find(&app, id).await?;
     let row = rerun::latest(&app.ledger, id).await?;
     let run = rerun::again(&row, CALLER).map_err(|error| Problem::conflict(&error))?;
     let submitted = app.submitter.enter(&run).await.map_err(|error| Problem::refused(&error))?;

@@ -8,11 +8,11 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use utoipa::{IntoParams, ToSchema};
 
-use super::Shared;
 use super::access::{Administers, May, Reads};
 use super::extract;
 use super::page::{Page, limit};
 use super::problem::Problem;
+use super::{App, Shared};
 use crate::config::{Settings, Side};
 use crate::error::Result;
 use crate::ledger::{TaskFilter, known_state};
@@ -161,10 +161,6 @@ impl TaskContent {
     }
 }
 
-fn unknown(id: i64) -> Problem {
-    Problem::not_found(format!("there is no task {id}"))
-}
-
 /// Lists tasks by number.
 #[utoipa::path(get, path = "/tasks", operation_id = "listTasks", tag = "tasks", params(Wanted),
     responses((status = 200, description = "A page of tasks", body = Page<Task>)))]
@@ -195,10 +191,15 @@ pub(super) async fn show(
     State(app): Shared,
     extract::Path(id): extract::Path<i64>,
 ) -> Result<Json<Task>, Problem> {
-    match app.ledger.find_task(id).await? {
-        Some(task) => Ok(Json(task.into())),
-        None => Err(unknown(id)),
-    }
+    Ok(Json(find(&app, id).await?.into()))
+}
+
+/// The task, or that there is none.
+pub(super) async fn find(app: &App, id: i64) -> Result<TaskRow, Problem> {
+    app.ledger
+        .find_task(id)
+        .await?
+        .ok_or_else(|| Problem::not_found(format!("there is no task {id}")))
 }
 
 /// Creates a task, if a run of it could begin: its params and its connections are checked.
@@ -229,11 +230,8 @@ pub(super) async fn replace(
     extract::Json(content): extract::Json<TaskContent>,
 ) -> Result<Json<Task>, Problem> {
     let row = content.row(id, &app.settings)?;
-    let found = app.ledger.replace_task(&row).await?;
-    match app.ledger.find_task(id).await?.filter(|_| found) {
-        Some(task) => Ok(Json(task.into())),
-        None => Err(unknown(id)),
-    }
+    app.ledger.replace_task(&row).await?;
+    Ok(Json(find(&app, id).await?.into()))
 }
 
 /// Puts a task online, or offline: then it takes no runs.
@@ -246,9 +244,6 @@ pub(super) async fn set_online(
     extract::Path(id): extract::Path<i64>,
     extract::Json(wanted): extract::Json<Online>,
 ) -> Result<Json<Task>, Problem> {
-    let found = app.ledger.set_online(id, wanted.online).await?;
-    match app.ledger.find_task(id).await?.filter(|_| found) {
-        Some(task) => Ok(Json(task.into())),
-        None => Err(unknown(id)),
-    }
+    app.ledger.set_online(id, wanted.online).await?;
+    Ok(Json(find(&app, id).await?.into()))
 }

@@ -33,6 +33,22 @@ pub(super) async fn list(
     Ok(Json(Page::whole(app.ledger.workers(app.settings.worker.lease).await?)))
 }
 
+/// Asks a worker to drain: it takes nothing new, finishes what it has, and ends. It hears of that at its
+/// next heartbeat. Repeating it is harmless.
+#[utoipa::path(put, path = "/workers/{worker}/drain", operation_id = "drainWorker", tag = "workers",
+    params(("worker" = String, Path, description = "Its name, as the list has it")),
+    responses((status = 204, description = "It is asked to")))]
+pub(super) async fn drain(
+    _: May<Administers>,
+    State(app): Shared,
+    extract::Path(worker): extract::Path<String>,
+) -> Result<StatusCode, Problem> {
+    match app.ledger.drain_worker(&worker).await? {
+        true => Ok(StatusCode::NO_CONTENT),
+        false => Err(Problem::not_found(format!("there is no worker \"{worker}\""))),
+    }
+}
+
 /// Lists the pauses.
 #[utoipa::path(get, path = "/pauses", operation_id = "listPauses", tag = "workers",
     responses((status = 200, description = "All pauses", body = Page<PauseRow>)))]

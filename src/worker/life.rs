@@ -7,7 +7,10 @@ use tokio::task::JoinHandle;
 use uuid::Uuid;
 
 use super::{Options, Worker, pause, runs};
+use crate::error::Result;
 use crate::ledger::WorkerRow;
+use crate::notice;
+use crate::schedule;
 
 pub(super) fn identity(options: &Options) -> WorkerRow {
     let host = std::fs::read_to_string("/proc/sys/kernel/hostname")
@@ -50,12 +53,36 @@ impl Worker {
                 if drain.is_cancelled() {
                     row.state = "draining".to_owned();
                 }
-                if let Err(error) = ledger.note_worker(&row).await {
-                    tracing::debug!(%error, "can't note the worker's heartbeat");
+                match ledger.note_worker(&row).await {
+                    Ok(true) if !drain.is_cancelled() => {
+                        tracing::info!("draining: somebody has asked for it");
+                        drain.cancel();
+                        continue;
+                    }
+                    Ok(_) => {}
+                    Err(error) => tracing::debug!(%error, "can't note the worker's heartbeat"),
                 }
                 tokio::time::sleep(pause).await;
             }
         })
+    }
+
+    /// Submits what schedules ask for. One that ends when nothing is left has no future to wait for.
+    pub(super) fn start_clock(&self) {
+        if !self.options.drain {
+            let (ledger, submitter) = (self.desk.ledger.clone(), self.desk.submitter.clone());
+            tokio::spawn(schedule::keep_time(ledger, submitter, self.shutdown.drain.clone()));
+        }
+    }
+
+    /// Sends notices. One that ends when nothing is left leaves them to those that stay.
+    pub(super) fn start_messenger(&self) -> Result<()> {
+        let notices = self.settings.notices()?;
+        if !self.options.drain {
+            let (ledger, drain) = (self.desk.ledger.clone(), self.shutdown.drain.clone());
+            tokio::spawn(notice::deliver(ledger, notices, drain));
+        }
+        Ok(())
     }
 
     /// Publishes dead letters that were not confirmed when their runs failed.

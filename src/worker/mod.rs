@@ -177,6 +177,8 @@ impl Worker {
         let mut ticks = tokio::time::interval(self.poll());
         ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         let helpers = [self.start_heart(), self.start_undertaker()];
+        self.start_clock();
+        self.start_messenger()?;
         // Between the broker and this process a message is in neither's count: nothing is left only
         // when that was seen twice.
         let mut idle_looks = 0;

@@ -71,14 +71,27 @@ impl Answer {
 impl Served {
     /// With a token of each role.
     pub async fn new(task_engine: &'static str) -> Self {
+        Self::configured(task_engine, |_| {}).await
+    }
+
+    /// With a token of each role, and more in the configuration.
+    pub async fn configured(task_engine: &'static str, more: impl FnOnce(&mut Value)) -> Self {
         let tokens = json!({"read": READ, "submit": SUBMIT, "admin": ADMIN});
-        Self::with(task_engine, json!({"listen": "127.0.0.1:0", "tokens": tokens})).await
+        Self::start(task_engine, |config| {
+            config["server"] = json!({"listen": "127.0.0.1:0", "tokens": tokens});
+            more(config);
+        })
+        .await
     }
 
     /// With this section `server`.
     pub async fn with(task_engine: &'static str, section: Value) -> Self {
+        Self::start(task_engine, |config| config["server"] = section).await
+    }
+
+    async fn start(task_engine: &'static str, change: impl FnOnce(&mut Value)) -> Self {
         let mut site = Site::new(task_engine).await;
-        site.configure(|config| config["server"] = section);
+        site.configure(change);
         let server = site.server();
         let address = || {
             let log = server.log();

@@ -85,6 +85,16 @@ pub(super) enum Command {
     },
     /// List the workers
     Workers,
+    /// List, set or remove schedules: when tasks are submitted by themselves
+    Schedule {
+        #[command(subcommand)]
+        what: Option<super::schedule::What>,
+    },
+    /// Ask a worker to finish what it has and to end
+    Drain {
+        /// Its name, as `goshift workers` shows it
+        worker: String,
+    },
     /// List, show, rerun or purge what was given up on
     #[command(after_help = DEAD)]
     Dead {

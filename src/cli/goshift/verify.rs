@@ -6,10 +6,11 @@ use std::sync::Arc;
 use serde_json::json;
 
 use super::command::Verify;
-use super::{Call, commands, foreground};
+use super::{Call, foreground};
 use crate::cli::show::{self, people};
 use crate::compare::whole::{Difference, DifferenceKind, Outcome};
 use crate::error::{Error, Result};
+use crate::preview;
 use crate::progress::{Display, Progress, Reporter};
 use crate::task::{self, Mode, Params, WriteWish};
 
@@ -46,7 +47,9 @@ async fn compare(call: &Call, task_id: i64, limit: usize) -> Result<Outcome> {
     let ledger = call.ledger().await?;
     // Whatever mode the task has: both sides are compared by every column.
     let call = Call { mode: Some(Mode::Init.name().to_owned()), ..call.clone() };
-    let (task, runner, route) = Box::pin(commands::route(&call, &ledger, task_id)).await?;
+    let task = ledger.task(task_id).await?;
+    let task = task.checked(&serde_json::Map::new(), call.mode.as_deref())?;
+    let (runner, route) = Box::pin(preview::look(&call.settings, &ledger, &task)).await?;
     if route.plan.creates_target {
         return Err(Error::permanent(format!(
             "task {task_id}: there is no target table {}",

@@ -1,10 +1,20 @@
-//! `goshift workers`.
+//! `goshift workers` and `goshift drain`.
 
 use std::process::ExitCode;
 
 use super::Call;
 use crate::cli::show::{self, Table, people};
-use crate::error::Result;
+use crate::error::{Error, Result};
+
+/// Asks a worker to drain.
+pub(super) async fn drain(call: &Call, worker: &str) -> Result<ExitCode> {
+    if !call.ledger().await?.drain_worker(worker).await? {
+        return Err(Error::usage(format!("there is no worker \"{worker}\""))
+            .with_remedy("list them with `goshift workers`"));
+    }
+    show::line(&format!("worker {worker}: asked to finish what it has and to end"))?;
+    Ok(ExitCode::SUCCESS)
+}
 
 /// Lists workers.
 pub(super) async fn workers(call: &Call) -> Result<ExitCode> {

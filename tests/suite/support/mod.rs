@@ -298,7 +298,12 @@ impl Site {
 
     /// Starts a server; its log is `server.log` in the test's folder.
     pub fn server(&self) -> Worker {
-        let log = self.folder.join("server.log");
+        self.another_server("server")
+    }
+
+    /// Starts a server whose log is `<name>.log`.
+    pub fn another_server(&self, name: &str) -> Worker {
+        let log = self.folder.join(format!("{name}.log"));
         let file = std::fs::OpenOptions::new().create(true).append(true).open(&log).unwrap();
         let mut command = self.command("goshift-server", &[]);
         command.stdout(Stdio::null()).stderr(file);

@@ -1,15 +1,16 @@
-//! The limits that apply to a task, for `goshift plan`.
+//! The limits that apply to a task.
 
 use std::time::Duration;
 
+use super::Line;
 use crate::config::connection::ConnectionConfig;
 use crate::config::{Settings, Side};
 use crate::error::Result;
 use crate::plugin;
 use crate::task::{Endpoint, TaskMeta};
 
-/// Each limit as a heading and what it says.
-pub(super) fn lines(settings: &Settings, task: &TaskMeta) -> Result<Vec<(&'static str, String)>> {
+/// Each limit with what it says.
+pub(super) fn lines(settings: &Settings, task: &TaskMeta) -> Result<Vec<Line>> {
     let connection = |side, end: &Endpoint| {
         settings.connection(
             side,
@@ -21,29 +22,30 @@ pub(super) fn lines(settings: &Settings, task: &TaskMeta) -> Result<Vec<(&'stati
     let from = connection(Side::From, &task.from)?;
     let to = connection(Side::To, &task.to)?;
     let mut lines = Vec::new();
-    lines.extend(speed(task).map(|text| ("speed", text)));
+    lines.extend(speed(task).map(|text| Line::new("speed", text)));
     for (side, config) in [("from", &from), ("to", &to)] {
         if let Some(timeout) = config.statement_timeout {
             let text = format!("{side}: {} a statement ({})", shown(timeout), config.place);
-            lines.push(("timeout", text));
+            lines.push(Line::new("timeout", text));
         }
     }
     for (index, config) in [&from, &to].into_iter().enumerate() {
         if let Some(max) = config.max_runs
             && (index == 0 || from.place != to.place)
         {
-            lines.push(("runs", format!("at most {max} at once use {}", config.place)));
+            lines.push(Line::new("runs", format!("at most {max} at once use {}", config.place)));
         }
     }
-    lines.extend(bounds(&to).map(|text| ("hold", text)));
+    lines.extend(bounds(&to).map(|text| Line::new("hold", text)));
     if !task.params.max_errors.is_none() {
         let text = format!("up to {} that the target refuses are left out", task.params.max_errors);
-        lines.push(("errors", text));
+        lines.push(Line::new("errors", text));
     }
     let (retry, worker) = (&task.params.retry, &settings.worker);
     let waits: Vec<_> = retry.rungs(worker).iter().map(|rung| shown(*rung)).collect();
     let attempts = retry.max_attempts(worker);
-    lines.push(("retry", format!("{attempts} attempts, waits of up to {}", waits.join(", "))));
+    let waits = waits.join(", ");
+    lines.push(Line::new("retry", format!("{attempts} attempts, waits of up to {waits}")));
     Ok(lines)
 }
 

@@ -1,0 +1,69 @@
+// Settling dead runs: running them again, or giving them up.
+
+import { post } from '../api.js';
+import { number } from '../format.js';
+import { t } from '../i18n.js';
+import { confirm } from '../parts/dialog.js';
+import { notify } from '../parts/notice.js';
+import { link } from '../router.js';
+
+/** What can be done with the chosen runs, or with all. `refused` are those that could not be run again. */
+export function deadActions({ chosen, filter, dead, work }) {
+  const state = { refused: [], rerun, askRerunAll, askPurge };
+
+  /** What the server is told to deal with: those chosen, else all that the filter lets through. */
+  function which() {
+    if (chosen.size > 0) return { runs: [...chosen] };
+    return filter.values.task_id === '' ? {} : { task_id: Number(filter.values.task_id) };
+  }
+
+  function settled(text, place) {
+    notify(text, place);
+    chosen.clear();
+    dead.refresh();
+  }
+
+  async function submitAgain() {
+    const outcome = await post('dead/rerun', which());
+    state.refused = outcome.refused;
+    const count = outcome.runs.length;
+    const place = count > 0 ? { href: link('runs'), text: t('nav.runs') } : null;
+    settled(t('dead.rerun-done', { n: number(count), count }), place);
+  }
+
+  function rerun() {
+    return work.run('rerun', submitAgain);
+  }
+
+  function scope() {
+    const id = filter.values.task_id;
+    return id === '' ? t('dead.all-scope') : t('dead.task-scope', { id });
+  }
+
+  function askRerunAll() {
+    confirm({
+      title: t('dead.rerun-all-ask'),
+      text: scope(),
+      submitLabel: t('dead.rerun-all'),
+      testid: 'rerun-all-submit',
+      submit: submitAgain,
+    });
+  }
+
+  function askPurge() {
+    const count = chosen.size;
+    const isSome = count > 0;
+    confirm({
+      title: isSome ? t('dead.purge-ask', { n: number(count), count }) : t('dead.purge-all-ask'),
+      text: isSome ? t('dead.purge-text') : [scope(), t('dead.purge-text')],
+      submitLabel: t('action.purge'),
+      testid: 'purge-submit',
+      submit: async () => {
+        const { purged } = await post('dead/purge', which());
+        settled(t('dead.purged', { n: number(purged), count: purged }));
+      },
+    });
+  }
+
+  return state;
+}
