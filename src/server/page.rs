@@ -3,6 +3,9 @@
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use super::problem::Problem;
+use crate::error::Error;
+
 /// Entries of a page, if the caller does not say.
 const USUAL: u32 = 50;
 /// The most of them.
@@ -33,6 +36,13 @@ impl<T> Page<T> {
 }
 
 /// How many entries a page gets.
-pub(super) fn limit(asked: Option<u32>) -> usize {
-    asked.unwrap_or(USUAL).clamp(1, MOST) as usize
+pub(super) fn limit(asked: Option<u32>) -> Result<usize, Problem> {
+    match asked.unwrap_or(USUAL) {
+        limit @ 1..=MOST => Ok(limit as usize),
+        limit => {
+            let error = Error::usage(format!("\"limit\" is {limit}"))
+                .with_remedy(format!("ask for 1 to {MOST} entries at once"));
+            Err(Problem::refused(&error))
+        }
+    }
 }

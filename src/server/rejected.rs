@@ -25,7 +25,8 @@ pub(super) struct Wanted {
     /// Those too that were tried again.
     #[serde(default)]
     all: bool,
-    /// How many: 50 if not given, at most 500.
+    /// How many: 50 if not given.
+    #[param(minimum = 1, maximum = 500)]
     limit: Option<u32>,
 }
 
@@ -38,7 +39,7 @@ pub(super) async fn list(
     State(app): Shared,
     extract::Query(wanted): extract::Query<Wanted>,
 ) -> Result<Json<Page<RejectedRow>>, Problem> {
-    let limit = limit(wanted.limit) as i64;
+    let limit = limit(wanted.limit)? as i64;
     let rows = app.ledger.rejected(wanted.run_id, wanted.task_id, wanted.all, limit).await?;
     Ok(Json(Page::whole(rows)))
 }

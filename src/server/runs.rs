@@ -34,7 +34,8 @@ pub(super) struct Wanted {
     dead: bool,
     /// The `next` of the page before.
     after: Option<Uuid>,
-    /// Entries of a page: 50 if not given, at most 500.
+    /// Entries of a page: 50 if not given.
+    #[param(minimum = 1, maximum = 500)]
     limit: Option<u32>,
 }
 
@@ -66,7 +67,8 @@ pub(super) struct Cancelled {
 pub(super) struct WantedShards {
     /// The `next` of the page before.
     after: Option<i64>,
-    /// Entries of a page: 50 if not given, at most 500.
+    /// Entries of a page: 50 if not given.
+    #[param(minimum = 1, maximum = 500)]
     limit: Option<u32>,
 }
 
@@ -78,7 +80,7 @@ pub(super) async fn list(
     State(app): Shared,
     extract::Query(wanted): extract::Query<Wanted>,
 ) -> Result<Json<Page<RunRow>>, Problem> {
-    let limit = limit(wanted.limit);
+    let limit = limit(wanted.limit)?;
     let names = wanted.state.iter().flat_map(|states| states.split(','));
     let states: Result<Vec<_>> = names.map(|name| known_state(name.trim())).collect();
     let since = wanted.since.as_deref().map(humantime::parse_duration).transpose();
@@ -126,7 +128,7 @@ pub(super) async fn shards(
     extract::Query(wanted): extract::Query<WantedShards>,
 ) -> Result<Json<Page<ShardRow>>, Problem> {
     find(&app, id).await?;
-    let limit = limit(wanted.limit);
+    let limit = limit(wanted.limit)?;
     let shards = app.ledger.shards_after(id, wanted.after, limit + 1).await?;
     Ok(Json(Page::new(shards, limit, |shard: &ShardRow| shard.shard_no.to_string())))
 }

@@ -21,7 +21,8 @@ use crate::task::Mode;
 pub(super) struct Wanted {
     /// The `next` of the page before.
     after: Option<i64>,
-    /// Entries of a page: 50 if not given, at most 500.
+    /// Entries of a page: 50 if not given.
+    #[param(minimum = 1, maximum = 500)]
     limit: Option<u32>,
 }
 
@@ -66,7 +67,7 @@ pub(super) async fn list(
     State(app): Shared,
     extract::Query(wanted): extract::Query<Wanted>,
 ) -> Result<Json<Page<ScheduleRow>>, Problem> {
-    let limit = limit(wanted.limit);
+    let limit = limit(wanted.limit)?;
     let schedules = app.ledger.schedules(wanted.after, limit + 1).await?;
     Ok(Json(Page::new(schedules, limit, |schedule| schedule.task_id.to_string())))
 }

@@ -41,10 +41,8 @@ pub(super) struct Submission {
     #[serde(default)]
     #[schema(value_type = Object)]
     params: Map<String, Value>,
-    /// `low`, `normal` or `high`.
-    #[serde(default)]
-    #[schema(value_type = Option<String>)]
-    priority: Priority,
+    /// Which queue it waits in; `normal` if not given.
+    priority: Option<Priority>,
     /// How long it must wait, as in `30s`, `10m` or `1h`.
     delay: Option<String>,
     /// Who asks, for those who look at it later.
@@ -88,7 +86,7 @@ impl Submission {
             task_id,
             mode,
             params: self.params,
-            priority: self.priority,
+            priority: self.priority.unwrap_or_default(),
             delay_ms: delay.map_or(0, |delay| i64::try_from(delay.as_millis()).unwrap_or(i64::MAX)),
             dedup_key: key.map(|key| dedup_key(task_id, key)),
             submitted_by: Some(self.submitted_by.unwrap_or_else(|| CALLER.to_owned())),

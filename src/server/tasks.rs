@@ -102,7 +102,8 @@ pub(super) struct Wanted {
     status: Option<String>,
     /// The `next` of the page before.
     after: Option<i64>,
-    /// Entries of a page: 50 if not given, at most 500.
+    /// Entries of a page: 50 if not given.
+    #[param(minimum = 1, maximum = 500)]
     limit: Option<u32>,
 }
 
@@ -169,7 +170,7 @@ pub(super) async fn list(
     State(app): Shared,
     extract::Query(wanted): extract::Query<Wanted>,
 ) -> Result<Json<Page<Task>>, Problem> {
-    let limit = limit(wanted.limit);
+    let limit = limit(wanted.limit)?;
     let status = wanted.status.as_deref().map(known_state).transpose()?;
     let filter = TaskFilter {
         text: wanted.q,
