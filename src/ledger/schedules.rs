@@ -4,6 +4,7 @@ use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use sqlx::any::AnyRow;
 
+use super::traced::Submitting;
 use super::{Attempt, Ledger, NewRun, Submitted, get};
 use crate::error::{Error, Result};
 use crate::schedule::{Missed, Rule};
@@ -283,7 +284,9 @@ impl Ledger {
         let ticked = match run {
             None => Ticked::Skipped,
             Some(run) => {
-                let entered = self.enter(&mut tx, std::slice::from_ref(run)).await?;
+                let submitting = Submitting::start(std::slice::from_ref(run));
+                let entered = self.enter(&mut tx, submitting.runs()).await?;
+                submitting.note(&entered);
                 match (entered.accepted.into_iter().next(), entered.refused) {
                     (Some(submitted), _) => Ticked::Submitted(submitted),
                     (None, Some(error)) => Ticked::Refused(error),
