@@ -43,10 +43,9 @@ fn start_driver() -> (Child, String) {
 }
 
 impl Browser {
-    /// Opens a page of the server in a window of this size, in this language and theme.
-    pub async fn open(served: &Served, size: (u32, u32), language: &str, dark: bool) -> Self {
+    /// Opens the server's page: on a small phone in the dark, or in a light window.
+    async fn open(served: &Served, is_phone: bool) -> Self {
         let (driver, driver_url) = start_driver();
-        let (width, height) = size;
         let mut arguments = vec![
             "--headless".to_owned(),
             "--no-sandbox".to_owned(),
@@ -58,13 +57,18 @@ impl Browser {
             "--disable-component-update".to_owned(),
             "--disable-sync".to_owned(),
             "--hide-scrollbars".to_owned(),
-            format!("--window-size={width},{height}"),
-            format!("--lang={language}"),
+            "--window-size=1280,900".to_owned(),
+            "--lang=en-US".to_owned(),
         ];
-        if dark {
+        if is_phone {
             arguments.push("--blink-settings=preferredColorScheme=0".to_owned());
         }
-        let options = json!({"args": arguments, "prefs": {"intl.accept_languages": language}});
+        let mut options = json!({"args": arguments});
+        if is_phone {
+            // A window can't be as narrow.
+            let screen = json!({"width": 360, "height": 740, "pixelRatio": 2.0});
+            options["mobileEmulation"] = json!({"deviceMetrics": screen});
+        }
         let capabilities = json!({"goog:chromeOptions": options,
                                   "goog:loggingPrefs": {"browser": "ALL"}});
         let mut builder = ClientBuilder::new(HttpConnector::new());
@@ -77,13 +81,19 @@ impl Browser {
 
     /// Opens the page in a usual window and signs in for everything.
     pub async fn signed_in(served: &Served) -> Self {
-        let browser = Self::open(served, (1280, 900), "en", false).await;
+        let browser = Self::open(served, false).await;
         browser.sign_in().await;
         browser
     }
 
-    /// Signs in for everything.
-    pub async fn sign_in(&self) {
+    /// The same on a phone.
+    pub async fn signed_in_on_a_phone(served: &Served) -> Self {
+        let browser = Self::open(served, true).await;
+        browser.sign_in().await;
+        browser
+    }
+
+    async fn sign_in(&self) {
         self.see("sign-in-token").await.send_keys(ADMIN).await.unwrap();
         self.click("sign-in").await;
         self.see("nav-tasks").await;

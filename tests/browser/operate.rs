@@ -38,7 +38,7 @@ async fn a_run_is_submitted_watched_to_its_end_and_another_cancelled() {
     eventually("the bar moves", || async {
         let text = page.see("run-percent").await.text().await.unwrap_or_default();
         let percent = text.chars().filter(char::is_ascii_digit).collect::<String>();
-        percent.parse::<u32>().is_ok_and(|percent| (1..100).contains(&percent))
+        percent.parse::<u32>().is_ok_and(|percent| (30..100).contains(&percent))
     })
     .await;
     page.see("shard-strip").await;
@@ -52,6 +52,11 @@ async fn a_run_is_submitted_watched_to_its_end_and_another_cancelled() {
     page.click("run-now").await;
     page.click("run-now-submit").await;
     page.is("run-state", "data-state", "running").await;
+    let place = page.client.current_url().await.unwrap();
+    page.click("nav-overview").await;
+    page.reads("tile-running", "1").await;
+    page.picture("overview").await;
+    page.client.goto(place.as_str()).await.unwrap();
     page.click("cancel-run").await;
     page.click("cancel-submit").await;
     page.is("run-state", "data-state", "cancelled").await;
@@ -99,7 +104,7 @@ async fn a_task_is_put_on_a_schedule_and_the_fleet_is_paused() {
     page.go("#/tasks/5").await;
     page.click("plan-task").await;
     page.reads("plan", "going to be created").await;
-    page.go("#/tasks/5").await;
+    page.click("dialog-cancel").await;
     page.click("schedule-edit").await;
     let cron = page.see("schedule-cron").await;
     cron.clear().await.unwrap();
@@ -107,7 +112,8 @@ async fn a_task_is_put_on_a_schedule_and_the_fleet_is_paused() {
     page.click("schedule-save").await;
     page.reads("schedule", "30 2 * * *").await;
     let stored = "SELECT cron FROM goshift_schedule WHERE task_id = 5";
-    eventually("it is stored", || async { served.site.ask_one(stored).await == "30 2 * * *" }).await;
+    eventually("it is stored", || async { served.site.ask_one(stored).await == "30 2 * * *" })
+        .await;
 
     page.click("nav-workers").await;
     page.click("pause-fleet").await;

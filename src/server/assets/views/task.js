@@ -11,7 +11,7 @@ import { icon } from '../parts/icons.js';
 import { notify } from '../parts/notice.js';
 import { loadProblem, problemBox } from '../parts/problem.js';
 import { facts } from '../parts/table.js';
-import { link } from '../router.js';
+import { go, link } from '../router.js';
 import { may } from '../session.js';
 import { openRunDialog } from './run_dialog.js';
 import { runTable } from './runs.js';
@@ -44,10 +44,8 @@ export const taskView = {
     function openRun(isPlanned) {
       openRunDialog(task.data, {
         isPlanned,
-        submitted: () => {
-          runs.refresh();
-          task.refresh();
-        },
+        // Whoever asks for a run in so many words wants to watch it.
+        submitted: ({ run_id }) => go(link(`runs/${run_id}`)),
       });
     }
 
