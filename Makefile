@@ -2,10 +2,10 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help linux mac deb demo page demo-rabbitmq services services-down test screenshots fidelity chaos long-run lint deny bench bench-peers bench-loops bench-overhead bench-participants bench-server bench-compare
+.PHONY: help linux mac deb demo page demo-rabbitmq services services-down test screenshots fidelity chaos api-check long-run lint deny bench bench-peers bench-loops bench-overhead bench-participants bench-server bench-compare
 
 BINARIES := goshift goshift-submit goshift-worker goshift-server
-SCRIPTS := scripts/demo scripts/services scripts/browser scripts/long-run bench/run bench/peers bench/overhead bench/participants bench/server bench/compare \
+SCRIPTS := scripts/demo scripts/services scripts/browser scripts/api-check scripts/long-run bench/run bench/peers bench/overhead bench/participants bench/server bench/compare \
   $(wildcard bench/lib/*.sh) packaging/deb/build $(wildcard packaging/deb/scripts/*) .ci/run
 # A folder beside etc/, from which `./goshift -c ../etc/ -e local -id 5` works as it is.
 DIST := dist
@@ -77,6 +77,10 @@ chaos: ## disturb a working fleet, then check that nothing is lost (SEEDS, SECON
 	scripts/services up
 	CHAOS_SEEDS='$(SEEDS)' CHAOS_SECONDS='$(SECONDS)' CHAOS_TASKS='$(TASKS)' \
 	  cargo test --locked --features fault-points --test chaos
+
+api-check: ## over 10,000 requests made from the OpenAPI document (Schemathesis, from PyPI)
+	@$(need-build)
+	@scripts/api-check
 
 long-run: ## five minutes of one run, with the broker's consumer_timeout at one minute
 	@$(need-build)

@@ -18,6 +18,10 @@ const SHORTEST_TOKEN: usize = 16;
 pub struct ServerSettings {
     /// Address and port.
     pub listen: SocketAddr,
+    /// The certificate chain, a PEM file: with it and its key TLS is spoken.
+    pub tls_cert: Option<String>,
+    /// The key of that, a PEM file.
+    pub tls_key: Option<String>,
     /// Bearer tokens, by what they allow.
     pub tokens: Tokens,
     /// Runs that may be submitted in a second, over all callers.
@@ -51,6 +55,8 @@ impl Default for ServerSettings {
     fn default() -> Self {
         Self {
             listen: SocketAddr::from(([127, 0, 0, 1], 8780)),
+            tls_cert: None,
+            tls_key: None,
             tokens: Tokens::default(),
             max_submits_per_second: NonZeroU32::new(1000).unwrap_or(NonZeroU32::MIN),
         }
@@ -58,10 +64,16 @@ impl Default for ServerSettings {
 }
 
 impl KnownKeys for ServerSettings {
-    const KEYS: &'static [&'static str] = &["listen", "tokens", "max_submits_per_second"];
+    const KEYS: &'static [&'static str] =
+        &["listen", "tls_cert", "tls_key", "tokens", "max_submits_per_second"];
 }
 
 impl ServerSettings {
+    /// Whether TLS is spoken.
+    pub fn is_tls(&self) -> bool {
+        self.tls_cert.is_some()
+    }
+
     /// Refuses what would let strangers in.
     ///
     /// # Errors
@@ -77,6 +89,10 @@ impl ServerSettings {
                 "set server.tokens.admin to the name of an environment variable that holds a long \
                  random token, or listen on 127.0.0.1",
             ));
+        }
+        if self.tls_cert.is_some() != self.tls_key.is_some() {
+            return Err(Error::config("server.tls_cert and server.tls_key go together")
+                .with_remedy("set both, or neither"));
         }
         let given = self.tokens.all().map(|(name, token)| (name, token.expose()));
         let given: Vec<_> = given.into_iter().filter(|(_, token)| !token.is_empty()).collect();

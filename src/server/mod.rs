@@ -7,11 +7,10 @@
 use std::sync::Arc;
 
 use governor::{DefaultDirectRateLimiter, Quota, RateLimiter};
-use tokio::net::TcpListener;
 
 use crate::config::Settings;
 use crate::config::server::ServerSettings;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::ledger::Ledger;
 use crate::metrics::NoticeMetrics;
 use crate::notice;
@@ -25,6 +24,7 @@ mod dead;
 mod events;
 mod extract;
 mod health;
+mod listen;
 mod metrics;
 mod overview;
 mod page;
@@ -42,6 +42,7 @@ mod workers;
 pub use routes::document;
 
 use events::Watched;
+use listen::Listening;
 use overview::Seen;
 
 /// What every request may use.
@@ -70,14 +71,9 @@ pub async fn serve(settings: Arc<Settings>, shutdown: Shutdown) -> Result<()> {
     let ledger = Ledger::open(&settings).await?;
     let submitter = Submitter::open(&settings, ledger.clone(), "goshift-server")?;
     let submits = RateLimiter::direct(Quota::per_second(server.max_submits_per_second));
-    let listener = TcpListener::bind(server.listen).await.map_err(|error| {
-        Error::config(format!("can't listen on {}", server.listen))
-            .caused_by(error)
-            .with_remedy("is another process listening there? set server.listen")
-    })?;
-    let at = listener.local_addr().unwrap_or(server.listen);
+    let listening = Listening::start(&server).await?;
     let guarded = if server.tokens.is_empty() { "no token: this machine only" } else { "by token" };
-    tracing::info!("listening on http://{at} ({guarded}); tasks in {}", ledger.address());
+    tracing::info!("listening on {} ({guarded}); tasks in {}", listening.url(), ledger.address());
     let drain = shutdown.drain.clone();
     let watched = Arc::<Watched>::default();
     // Streams end with it, so that their connections don't hold the server back.
@@ -95,11 +91,8 @@ pub async fn serve(settings: Arc<Settings>, shutdown: Shutdown) -> Result<()> {
         seen: Seen::default(),
         notices,
     });
-    let serving = axum::serve(listener, routes::router(app))
-        .with_graceful_shutdown(async move { drain.cancelled().await });
     tokio::select! {
-        served = serving => served
-            .map_err(|error| Error::internal("the server has ended").caused_by(error)),
+        served = listening.serve(routes::router(app), drain) => served,
         () = shutdown.halt.cancelled() => Ok(()),
     }
 }

@@ -118,10 +118,10 @@ impl Session {
     }
 }
 
-fn cookie(value: &str, age: u64, headers: &HeaderMap) -> Option<HeaderValue> {
-    // Behind a proxy that ends TLS the browser must not send it in the clear.
+fn cookie(value: &str, age: u64, app: &App, headers: &HeaderMap) -> Option<HeaderValue> {
+    // Behind TLS, of ours or a proxy's, the browser must not send it in the clear.
     let forwarded = headers.get("x-forwarded-proto").is_some_and(|proto| proto == "https");
-    let secure = if forwarded { "; Secure" } else { "" };
+    let secure = if forwarded || app.server.is_tls() { "; Secure" } else { "" };
     let text = format!("{NAME}={value}; Path=/; Max-Age={age}; HttpOnly; SameSite=Strict{secure}");
     HeaderValue::from_str(&text).ok()
 }
@@ -154,7 +154,9 @@ fn enter(app: &App, headers: &HeaderMap, token: &str) -> Result<Response, Proble
     let role = Role::of(token, tokens).ok_or_else(Problem::no_token)?;
     let session = Session::issue(role, tokens, now() + LIFE.as_secs())
         .and_then(|value| Some((Session::read(&value, tokens, now())?, value)))
-        .and_then(|(session, value)| Some((session, cookie(&value, LIFE.as_secs(), headers)?)));
+        .and_then(|(session, value)| {
+            Some((session, cookie(&value, LIFE.as_secs(), app, headers)?))
+        });
     let (session, cookie) = session.ok_or_else(Problem::no_token)?;
     let mut response = Json(Who::of(&Caller::Session(session))).into_response();
     response.headers_mut().insert(header::SET_COOKIE, cookie);
@@ -164,9 +166,15 @@ fn enter(app: &App, headers: &HeaderMap, token: &str) -> Result<Response, Proble
 /// Signs a browser out.
 #[utoipa::path(delete, path = "/session", operation_id = "signOut", tag = "session",
     responses((status = 204, description = "Signed out")))]
-pub(super) async fn sign_out(_: May<Reads>, headers: HeaderMap) -> Result<Response, Problem> {
+pub(super) async fn sign_out(
+    _: May<Reads>,
+    State(app): Shared,
+    headers: HeaderMap,
+) -> Result<Response, Problem> {
     let mut response = StatusCode::NO_CONTENT.into_response();
-    response.headers_mut().extend(cookie("", 0, &headers).map(|gone| (header::SET_COOKIE, gone)));
+    response
+        .headers_mut()
+        .extend(cookie("", 0, &app, &headers).map(|gone| (header::SET_COOKIE, gone)));
     std::future::ready(Ok(response)).await
 }
 

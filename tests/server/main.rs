@@ -13,3 +13,4 @@ mod runs;
 mod schedules;
 mod session;
 mod tasks;
+mod tls;
