@@ -207,6 +207,29 @@ async fn what_a_receiver_refuses_is_tried_again_and_only_there() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_notice_whose_sender_dies_is_sent_by_another() {
+    let receiver = Receiver::start().await;
+    let mut site = Site::new("sqlite").await;
+    let hook = json!({"type": "webhook", "url": receiver.url("/hook")});
+    site.configure(|config| {
+        config["notices"] = json!({"channels": [hook]});
+        config["server"] = json!({"listen": "127.0.0.1:0"});
+    });
+    site.task(5, ("mysql", "nowhere"), ("postgres", "target"), "").await;
+    let mut dies = site.faulty_server("dies", "notice.claimed=kill");
+    run(&site);
+    assert_eq!(dies.ended().await, None, "it was killed: {}", dies.log());
+    assert!(receiver.all("/hook").is_empty());
+    let other = site.another_server("other");
+    receiver.has("/hook", 1).await;
+    let sent = "SELECT tries FROM goshift_notice WHERE state = 'sent'";
+    eventually("it is noted as sent", || async { site.ask_one(sent).await == "2" }).await;
+    assert_eq!(receiver.all("/hook").len(), 1);
+    drop(other);
+    site.remove().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn late_and_long_runs_are_told_of_once() {
     let receiver = Receiver::start().await;
     let more = json!({"late_after": "1s", "long_after": "1s"});

@@ -303,9 +303,17 @@ impl Site {
 
     /// Starts a server whose log is `<name>.log`.
     pub fn another_server(&self, name: &str) -> Worker {
+        self.faulty_server(name, "")
+    }
+
+    /// A server that stops or dies at a fault point (see `goshift::fault`).
+    pub fn faulty_server(&self, name: &str, fault: &str) -> Worker {
         let log = self.folder.join(format!("{name}.log"));
         let file = std::fs::OpenOptions::new().create(true).append(true).open(&log).unwrap();
         let mut command = self.command("goshift-server", &[]);
+        if !fault.is_empty() {
+            command.env("GOSHIFT_FAULT", fault);
+        }
         command.stdout(Stdio::null()).stderr(file);
         Worker { child: command.spawn().unwrap(), log }
     }
