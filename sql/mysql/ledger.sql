@@ -169,9 +169,7 @@ CREATE TABLE IF NOT EXISTS goshift_schedule (
 -- Tasks whose last run has failed, where notices are configured.
 CREATE TABLE IF NOT EXISTS goshift_incident (
   task_id bigint NOT NULL PRIMARY KEY,
-  opened_at datetime(6) NOT NULL,
-  noticed_at datetime(6) NOT NULL,
-  failures integer NOT NULL
+  noticed_at datetime(6) NOT NULL
 ) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4;
 
 -- What people are told, and whom it has reached.

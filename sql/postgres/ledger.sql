@@ -169,9 +169,7 @@ CREATE INDEX IF NOT EXISTS goshift_schedule_next ON goshift_schedule (next_at);
 -- Tasks whose last run has failed, where notices are configured.
 CREATE TABLE IF NOT EXISTS goshift_incident (
   task_id bigint NOT NULL PRIMARY KEY,
-  opened_at timestamptz NOT NULL,
-  noticed_at timestamptz NOT NULL,
-  failures integer NOT NULL
+  noticed_at timestamptz NOT NULL
 );
 
 -- What people are told, and whom it has reached.

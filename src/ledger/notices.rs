@@ -98,24 +98,20 @@ impl Ledger {
             .fetch_optional(&mut **tx)
             .await?;
         let Some(known) = known else {
-            self.query(
-                "INSERT INTO goshift_incident (task_id, opened_at, noticed_at, failures) \
-                 VALUES (?, {now}, {now}, 1)",
-            )
+            self.query("INSERT INTO goshift_incident (task_id, noticed_at) VALUES (?, {now})")
+                .bind(step.task_id)
+                .execute(&mut **tx)
+                .await?;
+            return self.enter_notice(tx, step, NoticeKind::Failed).await;
+        };
+        if -get::<i64>(&known, "noticed_ms")? < remind_after.as_millis() as i64 {
+            return Ok(());
+        }
+        self.query("UPDATE goshift_incident SET noticed_at = {now} WHERE task_id = ?")
             .bind(step.task_id)
             .execute(&mut **tx)
             .await?;
-            return self.enter_notice(tx, step, NoticeKind::Failed).await;
-        };
-        let is_old = -get::<i64>(&known, "noticed_ms")? >= remind_after.as_millis() as i64;
-        let noticed = if is_old { ", noticed_at = {now}" } else { "" };
-        self.query(&format!(
-            "UPDATE goshift_incident SET failures = failures + 1{noticed} WHERE task_id = ?"
-        ))
-        .bind(step.task_id)
-        .execute(&mut **tx)
-        .await?;
-        if is_old { self.enter_notice(tx, step, NoticeKind::Failed).await } else { Ok(()) }
+        self.enter_notice(tx, step, NoticeKind::Failed).await
     }
 
     async fn enter_notice(

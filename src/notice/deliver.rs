@@ -62,7 +62,17 @@ impl Post {
             self.ledger.forget_notices().await?;
         }
         for notice in self.ledger.open_notices().await? {
-            self.send(&notice).await?;
+            match self.send(&notice).await {
+                // Its run was deleted meanwhile: the others must not wait for it.
+                Err(error) if !error.is_transient() => {
+                    tracing::error!(
+                        run = %notice.run_id, task = notice.task_id, %error,
+                        "a notice is given up"
+                    );
+                    self.ledger.note_sent(&notice, &notice.sent_to, None, true).await?;
+                }
+                sent => sent?,
+            }
         }
         Ok(())
     }
