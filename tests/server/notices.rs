@@ -230,6 +230,31 @@ async fn a_notice_whose_sender_dies_is_sent_by_another() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_notice_of_a_run_that_was_deleted_holds_nobody_up() {
+    let receiver = Receiver::start().await;
+    let mut site = Site::new("sqlite").await;
+    let hook = json!({"type": "webhook", "url": receiver.url("/hook")});
+    site.configure(|config| {
+        config["notices"] = json!({"channels": [hook]});
+        config["server"] = json!({"listen": "127.0.0.1:0"});
+    });
+    site.task(5, ("mysql", "nowhere"), ("postgres", "target"), "").await;
+    site.task(6, ("mysql", "nowhere"), ("postgres", "target"), "").await;
+    run(&site);
+    site.tasks("DELETE FROM goshift_run").await;
+    let told = site.submitted(&["6"]).remove(0);
+    site.drain();
+    let server = site.server();
+    let hooks = receiver.has("/hook", 1).await;
+    assert_eq!(hooks[0].json()["run"]["run_id"], told);
+    let state = "SELECT state FROM goshift_notice WHERE task_id = 5";
+    eventually("the other is given up", || async { site.ask_one(state).await == "given_up" }).await;
+    assert!(server.log().contains("a notice is given up"), "{}", server.log());
+    drop(server);
+    site.remove().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn late_and_long_runs_are_told_of_once() {
     let receiver = Receiver::start().await;
     let more = json!({"late_after": "1s", "long_after": "1s"});
