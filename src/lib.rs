@@ -10,6 +10,7 @@ pub mod cli;
 pub mod compare;
 pub mod config;
 pub mod copy;
+pub mod dead;
 pub mod error;
 pub mod event;
 pub mod fault;

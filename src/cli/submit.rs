@@ -11,9 +11,9 @@ use clap::Parser;
 use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
-use super::dead::{self, Which};
-use super::{Common, show};
+use super::{Common, dead, show};
 use crate::config::Settings;
+use crate::dead::{Chosen, Told, rerun as rerun_dead};
 use crate::error::{Error, Result};
 use crate::event::Priority;
 use crate::ledger::{Ledger, NewRun, State, Submitted};
@@ -106,18 +106,13 @@ async fn run(arguments: Arguments) -> Result<ExitCode> {
     let _telemetry = telemetry::start("goshift-submit", &settings, Audience::Caller)?;
     let ledger = Ledger::open(&settings).await?;
     if arguments.list_dead {
-        dead::list(&settings, &ledger, &arguments.which(), arguments.json).await?;
+        let (task, limit) = (arguments.task, arguments.limit);
+        dead::list(&settings, &ledger, task, limit, arguments.json).await?;
         return Ok(ExitCode::SUCCESS);
     }
     let submitter = Submitter::open(&settings, ledger.clone(), "goshift-submit")?;
     let submitted = if arguments.rerun_dead {
-        let print = |task_id, run_id, _| arguments.print(task_id, run_id, true);
-        let chosen = dead::choose(&ledger, arguments.which()).await?;
-        let outcome = dead::rerun(&settings, &ledger, &submitter, chosen, print).await?;
-        if let Some(refused) = outcome.refused.into_iter().next() {
-            return Err(refused);
-        }
-        outcome.runs
+        arguments.rerun_dead(&settings, &ledger, &submitter).await?
     } else {
         let runs = arguments.runs(&ledger).await?;
         let print = |run: &NewRun, entered: &Submitted| {
@@ -154,8 +149,34 @@ impl Arguments {
         }
     }
 
-    fn which(&self) -> Which {
-        Which { task: self.task, names: Vec::new(), limit: self.limit }
+    /// Repeats what is dead, and returns the new runs.
+    async fn rerun_dead(
+        &self,
+        settings: &Settings,
+        ledger: &Ledger,
+        submitter: &Submitter,
+    ) -> Result<Vec<Uuid>> {
+        let chosen = Chosen::all(ledger, self.task, self.limit).await?;
+        let (mut runs, mut first_refusal) = (Vec::new(), None);
+        let tell = |told| match told {
+            Told::Entered { task_id, run_id, .. } => {
+                runs.push(run_id);
+                self.print(task_id, run_id, true)
+            }
+            Told::Refused(refusal) => {
+                if first_refusal.is_none() {
+                    first_refusal = Some(refusal);
+                } else {
+                    dead::refused("not rerun", refusal);
+                }
+                Ok(())
+            }
+        };
+        rerun_dead(settings, ledger, submitter, chosen, &show::who(), tell).await?;
+        match first_refusal {
+            Some(refusal) => Err(refusal.into_error()),
+            None => Ok(runs),
+        }
     }
 
     /// Everything to submit, checked before anything is submitted.

@@ -1,86 +1,131 @@
-//! Dead runs: repeated or purged. They are listed as `/runs?dead=true`.
+//! What is dead: repeated or given up. Dead runs are listed as `/runs?dead=true`.
 
 use axum::Json;
 use axum::extract::State;
 use serde::{Deserialize, Serialize};
-use utoipa::ToSchema;
+use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
-use super::access::{Administers, May, Submits};
-use super::extract;
+use super::access::{Administers, May, Reads, Submits};
+use super::page::limit;
 use super::problem::Problem;
-use super::{App, Shared, runs};
+use super::{App, Shared, extract, runs};
+use crate::dead::{self, Chosen, Subject, Told};
 use crate::error::{Error, Result};
-use crate::ledger::{RunFilter, RunRow};
-use crate::rerun;
+use crate::queue::rabbitmq::DeadMessage;
 
-/// Dead runs that one request deals with.
+/// Dead runs, and messages, that one request deals with.
 const MOST: usize = 1000;
 
-/// Which dead runs.
+/// Which of the dead.
 #[derive(Debug, Default, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Which {
-    /// Only these; all without.
+    /// These runs. Without `runs` and `messages` all are meant.
     #[serde(default)]
     runs: Vec<Uuid>,
+    /// These messages that never became a run, by `message_id`.
+    #[serde(default)]
+    messages: Vec<String>,
     /// Only this task's.
     task_id: Option<i64>,
 }
 
-/// A dead run that was not repeated.
+/// Which messages.
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(super) struct Wanted {
+    /// Only this task's.
+    task_id: Option<i64>,
+    /// The most entries: 50 if not given.
+    #[param(minimum = 1, maximum = 500)]
+    limit: Option<u32>,
+}
+
+/// Messages that never became a run.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct Messages {
+    /// The oldest first.
+    items: Vec<Message>,
+    /// How many more there are.
+    more: usize,
+}
+
+/// A message that never became a run: nobody could read it, say, or its task is gone.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct Message {
+    /// Its AMQP message id, or a name made from its body.
+    message_id: String,
+    /// From the body, if it could be read.
+    task_id: Option<i64>,
+    /// Why it is dead.
+    reason: String,
+    /// What to do next.
+    remedy: Option<String>,
+    /// The beginning of its body.
+    body: String,
+    /// The bytes that follow.
+    body_more: usize,
+}
+
+/// What stays as it is.
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct Refusal {
-    run_id: Uuid,
+    /// The run, if it is one.
+    run_id: Option<Uuid>,
+    /// The message, if it is one.
+    message_id: Option<String>,
     /// Why.
     detail: String,
     /// What to do next.
     remedy: Option<String>,
 }
 
-/// What became of dead runs.
+/// What became of the dead.
 #[derive(Debug, Default, Serialize, ToSchema)]
 pub(super) struct Rerun {
     /// The new runs.
     runs: Vec<Repeated>,
-    /// Those that stay dead.
+    /// What stays dead.
     refused: Vec<Refusal>,
 }
 
-/// A dead run that was repeated.
+/// Something dead that was repeated.
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct Repeated {
     /// The new run.
     run_id: Uuid,
-    /// The dead one.
+    /// The dead run, if it was one.
     rerun_of: Option<Uuid>,
+    /// The dead message, if it was one that never became a run.
+    message_id: Option<String>,
     task_id: i64,
 }
 
-/// How many runs are not dead any more.
+/// What is not dead any more.
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct Purged {
-    purged: u64,
+    /// How many runs.
+    runs: u64,
+    /// How many messages that never became a run.
+    messages: u64,
+    /// What stays dead.
+    refused: Vec<Refusal>,
 }
 
 impl Which {
-    async fn choose(&self, app: &App) -> Result<Vec<RunRow>, Problem> {
-        if self.runs.len() > MOST {
-            let many =
-                Error::usage(format!("{} runs are named, at most {MOST} may be", self.runs.len()));
+    async fn choose(self, app: &App) -> Result<Chosen, Problem> {
+        let count = self.runs.len() + self.messages.len();
+        if count > MOST {
+            let many = Error::usage(format!("{count} are named, at most {MOST} may be"));
             return Err(Problem::refused(&many));
         }
-        if self.runs.is_empty() {
-            let filter = RunFilter {
-                task_id: self.task_id,
-                dead: true,
-                limit: MOST,
-                ..RunFilter::default()
-            };
-            return Ok(app.ledger.run_page(&filter, None).await?);
+        if count == 0 {
+            return Ok(Chosen::all(&app.ledger, self.task_id, MOST).await?);
         }
-        let mut chosen = Vec::with_capacity(self.runs.len());
-        for &id in &self.runs {
+        let mut chosen = Chosen::named(MOST);
+        for id in self.runs {
             let run = runs::find(app, id).await?;
             if !run.dead {
                 let alive = Error::usage(format!("run {id} is not dead"))
@@ -88,14 +133,62 @@ impl Which {
                 return Err(Problem::conflict(&alive));
             }
             if self.task_id.is_none_or(|task| task == run.task_id) {
-                chosen.push(run);
+                chosen.add_run(run);
             }
         }
+        self.messages.into_iter().for_each(|name| chosen.add_message(name));
         Ok(chosen)
     }
 }
 
-/// Repeats dead runs, at most 1,000 at once; the others stay dead for the next request.
+impl From<&DeadMessage> for Message {
+    fn from(message: &DeadMessage) -> Self {
+        let (body, body_more) = dead::beginning(message);
+        Self {
+            message_id: dead::name(message),
+            task_id: message.task_id,
+            reason: message.reason.clone(),
+            remedy: message.remedy.clone(),
+            body,
+            body_more,
+        }
+    }
+}
+
+impl From<dead::Refusal> for Refusal {
+    fn from(refusal: dead::Refusal) -> Self {
+        let (run_id, message_id) = refusal.subject.map_or((None, None), split);
+        let remedy = refusal.error.remedy().map(str::to_owned);
+        Self { run_id, message_id, detail: refusal.error.to_string(), remedy }
+    }
+}
+
+fn split(subject: Subject) -> (Option<Uuid>, Option<String>) {
+    match subject {
+        Subject::Run(id) => (Some(id), None),
+        Subject::Message(name) => (None, Some(name)),
+    }
+}
+
+/// Lists messages that never became a run. They are in the broker only, and nobody else sees them while
+/// they are read: don't ask more often than somebody looks.
+#[utoipa::path(get, path = "/dead/messages", operation_id = "listDeadMessages", tag = "dead", params(Wanted),
+    responses((status = 200, description = "The messages", body = Messages)))]
+pub(super) async fn messages(
+    _: May<Reads>,
+    State(app): Shared,
+    extract::Query(wanted): extract::Query<Wanted>,
+) -> Result<Json<Messages>, Problem> {
+    let limit = limit(wanted.limit)?;
+    let _alone = app.dead_queue.lock().await;
+    let mut found = dead::messages(&app.settings, &app.ledger).await?;
+    found.retain(|message| wanted.task_id.is_none() || message.task_id == wanted.task_id);
+    let items: Vec<_> = found.iter().take(limit).map(Message::from).collect();
+    let more = found.len() - items.len();
+    Ok(Json(Messages { items, more }))
+}
+
+/// Repeats what is dead, at most 1,000 runs and messages at once; the others stay dead for the next request.
 #[utoipa::path(post, path = "/dead/rerun", operation_id = "rerunDead", tag = "dead", request_body = Which,
     responses((status = 200, description = "The new runs, and what was refused", body = Rerun)))]
 pub(super) async fn again(
@@ -103,47 +196,36 @@ pub(super) async fn again(
     State(app): Shared,
     extract::Json(which): extract::Json<Which>,
 ) -> Result<Json<Rerun>, Problem> {
+    let chosen = which.choose(&app).await?;
     let mut outcome = Rerun::default();
-    let mut runs = Vec::new();
-    let refusal = |run_id, error: &Error| Refusal {
-        run_id,
-        detail: error.to_string(),
-        remedy: error.remedy().map(str::to_owned),
-    };
-    for row in which.choose(&app).await? {
-        match rerun::again(&row, super::submit::CALLER) {
-            Ok(run) => runs.push(run),
-            Err(error) => outcome.refused.push(refusal(row.run_id, &error)),
-        }
-    }
-    app.submitter
-        .submit_each(&runs, |run, submitted| {
-            match submitted {
-                Ok(new) => outcome.runs.push(Repeated {
-                    run_id: new.run_id,
-                    rerun_of: run.rerun_of,
-                    task_id: run.task_id,
-                }),
-                Err(error) if error.is_transient() => return Err(error),
-                Err(error) => {
-                    outcome.refused.extend(run.rerun_of.map(|old| refusal(old, &error)));
-                }
+    let tell = |told| {
+        match told {
+            Told::Entered { task_id, run_id, of } => {
+                let (rerun_of, message_id) = split(of);
+                outcome.runs.push(Repeated { run_id, rerun_of, message_id, task_id });
             }
-            Ok(())
-        })
-        .await?;
+            Told::Refused(refusal) => outcome.refused.push(refusal.into()),
+        }
+        Ok(())
+    };
+    let _alone = app.dead_queue.lock().await;
+    let (settings, ledger, submitter) = (&app.settings, &app.ledger, &app.submitter);
+    dead::rerun(settings, ledger, submitter, chosen, super::submit::CALLER, tell).await?;
     Ok(Json(outcome))
 }
 
-/// Gives dead runs up, at most 1,000 at once: they stay failed in the ledger, and nobody waits for them.
+/// Gives up what is dead, at most 1,000 runs and messages at once: runs stay failed in the ledger, and
+/// nobody waits for them; messages are gone.
 #[utoipa::path(post, path = "/dead/purge", operation_id = "purgeDead", tag = "dead", request_body = Which,
-    responses((status = 200, description = "How many", body = Purged)))]
+    responses((status = 200, description = "How many, and what was refused", body = Purged)))]
 pub(super) async fn purge(
     _: May<Administers>,
     State(app): Shared,
     extract::Json(which): extract::Json<Which>,
 ) -> Result<Json<Purged>, Problem> {
-    let runs: Vec<_> = which.choose(&app).await?.iter().map(|run| run.run_id).collect();
-    let purged = app.ledger.purge_dead(&runs).await?;
-    Ok(Json(Purged { purged }))
+    let chosen = which.choose(&app).await?;
+    let _alone = app.dead_queue.lock().await;
+    let purged = dead::purge(&app.settings, &app.ledger, chosen).await?;
+    let refused = purged.refused.into_iter().map(Refusal::from).collect();
+    Ok(Json(Purged { runs: purged.runs, messages: purged.messages, refused }))
 }

@@ -55,6 +55,8 @@ struct App {
     watched: Arc<Watched>,
     seen: Seen,
     notices: NoticeMetrics,
+    /// Held by whoever reads the dead queue: what one has fetched the others can't see.
+    dead_queue: tokio::sync::Mutex<()>,
 }
 
 /// A handler's share of it.
@@ -90,6 +92,7 @@ pub async fn serve(settings: Arc<Settings>, shutdown: Shutdown) -> Result<()> {
         watched,
         seen: Seen::default(),
         notices,
+        dead_queue: tokio::sync::Mutex::default(),
     });
     tokio::select! {
         served = listening.serve(routes::router(app), drain) => served,

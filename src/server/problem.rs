@@ -48,7 +48,7 @@ impl Problem {
                 ("urn:goshift:problem:too-many", "More than may be submitted in a second")
             }
             StatusCode::SERVICE_UNAVAILABLE => {
-                ("urn:goshift:problem:unavailable", "A database does not answer")
+                ("urn:goshift:problem:unavailable", "A database or the broker does not answer")
             }
             StatusCode::GATEWAY_TIMEOUT => {
                 ("urn:goshift:problem:late", "A database does not answer in time")

@@ -37,7 +37,7 @@ const NO_STORE: HeaderValue = HeaderValue::from_static("no-store");
          (name = "tasks", description = "What is copied from where to where"),
          (name = "runs", description = "Executions of tasks"),
          (name = "schedules", description = "When tasks are submitted by themselves"),
-         (name = "dead", description = "Runs that failed and wait for a person"),
+         (name = "dead", description = "Runs that failed and messages that became none: they wait for a person"),
          (name = "rejected", description = "Rows that runs have left out"),
          (name = "workers", description = "The fleet"),
          (name = "health", description = "Whether it works"))
@@ -87,7 +87,7 @@ impl Modify for Refusals {
                     ("422", "The content is refused", !is_open),
                     ("429", "More than may be submitted in a second", operation_submits(path)),
                     ("500", "goshift has met an error", !is_open),
-                    ("503", "A database does not answer", !is_open),
+                    ("503", "A database or the broker does not answer", !is_open),
                 ];
                 for (status, description, _) in refusals.iter().filter(|(.., applies)| *applies) {
                     let responses = &mut operation.responses.responses;
@@ -126,6 +126,7 @@ fn api() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(runs::cancel))
         .routes(routes!(submit::again))
         .routes(routes!(events::stream))
+        .routes(routes!(dead::messages))
         .routes(routes!(dead::again))
         .routes(routes!(dead::purge))
         .routes(routes!(rejected::list))

@@ -16,7 +16,7 @@ use crate::support::{PATIENCE, eventually};
 pub struct Browser {
     pub client: Client,
     driver: Child,
-    driver_url: String,
+    session_url: String,
     page: String,
 }
 
@@ -74,7 +74,9 @@ impl Browser {
         let mut builder = ClientBuilder::new(HttpConnector::new());
         builder.capabilities(capabilities.as_object().unwrap().clone());
         let client = builder.connect(&driver_url).await.unwrap();
-        let browser = Self { client, driver, driver_url, page: served.url("/") };
+        let session = client.session_id().await.unwrap().unwrap();
+        let session_url = format!("{driver_url}/session/{session}");
+        let browser = Self { client, driver, session_url, page: served.url("/") };
         browser.go("").await;
         browser
     }
@@ -164,8 +166,7 @@ impl Browser {
 
     /// What the browser has complained of.
     pub async fn complaints(&self) -> Vec<String> {
-        let session = self.client.session_id().await.unwrap().unwrap();
-        let url = format!("{}/session/{session}/se/log", self.driver_url);
+        let url = format!("{}/se/log", self.session_url);
         let mut answer = ureq::post(url).send_json(json!({"type": "browser"})).unwrap();
         let log: Value = answer.body_mut().read_json().unwrap();
         let entries = log["value"].as_array().unwrap().clone();
@@ -190,7 +191,9 @@ impl Browser {
 
 impl Drop for Browser {
     fn drop(&mut self) {
-        // Its browser ends with it.
+        // Of a test that failed: the driver would leave its browser behind.
+        let ended = ureq::delete(&self.session_url).call();
+        drop(ended);
         let stopped = self.driver.kill().and_then(|()| self.driver.wait());
         drop(stopped);
     }

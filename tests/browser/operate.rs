@@ -126,3 +126,43 @@ async fn a_task_is_put_on_a_schedule_and_the_fleet_is_paused() {
     drop(worker);
     served.remove().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn messages_that_never_became_a_run_are_run_again_or_purged() {
+    let (served, worker) = served().await;
+    let site = &served.site;
+    eventually("the worker listens", || async { worker.log().contains("consume") }).await;
+    site.publish("hello", Some("greeting")).await;
+    let dead = || served.get("/api/v1/dead/messages").expect(200);
+    let are_dead =
+        |count| move || async move { dead()["items"].as_array().unwrap().len() == count };
+    eventually("nobody can read it", are_dead(1)).await;
+    site.publish(r#"{"task_id": 9}"#, Some("early")).await;
+    eventually("there is no task 9", are_dead(2)).await;
+    let page = Browser::signed_in(&served).await;
+    page.click("nav-dead").await;
+    page.reads("dead-messages", "not JSON").await;
+    page.reads("dead-messages", "task 9").await;
+    page.picture("dead_messages").await;
+    page.click("dead-select-greeting").await;
+    page.click("dead-rerun").await;
+    page.reads("dead-refused", "not JSON").await;
+    page.click("dead-select-greeting").await;
+    page.click("dead-purge").await;
+    page.click("purge-submit").await;
+    eventually("it is gone", are_dead(1)).await;
+
+    site.task(9, ("mysql", "source"), ("postgres", "late"), "").await;
+    page.click("dead-rerun").await;
+    page.click("rerun-all-submit").await;
+    let again = "SELECT COUNT(*) FROM goshift_run WHERE task_id = 9 AND state = 'succeeded'";
+    eventually("the other is run", || async { site.ask_one(again).await == "1" }).await;
+    site.assert_equal(9);
+    eventually("no message is left", || async {
+        page.number("document.querySelectorAll('[data-testid=dead-messages]').length").await == 0
+    })
+    .await;
+    page.close().await;
+    drop(worker);
+    served.remove().await;
+}

@@ -36,6 +36,7 @@ async fn a_role_may_do_what_it_is_for() {
         ("GET", "/api/v1/runs", None, READ),
         ("GET", "/api/v1/openapi.json", None, READ),
         ("GET", "/metrics", None, READ),
+        ("GET", "/api/v1/dead/messages", None, READ),
         ("POST", "/api/v1/runs", Some(submission.as_str()), SUBMIT),
         ("POST", "/api/v1/dead/rerun", Some("{}"), SUBMIT),
         ("POST", "/api/v1/tasks", Some(content.as_str()), ADMIN),

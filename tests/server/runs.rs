@@ -1,8 +1,10 @@
 //! Runs over HTTP.
 
+use goshift::queue::rabbitmq::list_dead;
 use serde_json::{Value, json};
 
 use crate::client::{SUBMIT, Served, on_each};
+use crate::support::eventually;
 
 /// A server with task 5, which copies 3,000 rows, and task 6, which fails at once.
 async fn served(engine: &'static str) -> Served {
@@ -112,7 +114,9 @@ async fn dead_runs_are_listed_repeated_and_purged() {
         served.post("/api/v1/dead/rerun", &json!({"runs": [run]})).refused(409, "not dead");
         served.site.drain();
         let purged = served.post("/api/v1/dead/purge", &json!({"task_id": 6})).expect(200);
-        assert_eq!(purged["purged"], 1, "{engine}");
+        assert_eq!((&purged["runs"], &purged["messages"]), (&json!(1), &json!(0)), "{engine}");
+        let left = list_dead(&served.site.rabbit(), usize::MAX).await.unwrap();
+        assert!(left.is_empty(), "{engine}: their messages are gone too: {left:?}");
         let dead = served.get("/api/v1/runs?dead=true").expect(200);
         assert_eq!(dead["items"], json!([]), "{engine}");
         served.remove().await;
@@ -186,5 +190,54 @@ async fn more_than_may_be_submitted_in_a_second_is_told_so() {
     let refused = answers.iter().find(|answer| answer.status == 429).expect("one is too many");
     refused.refused(429, "at most 2 runs a second");
     assert_eq!(refused.headers["retry-after"], "1");
+    served.remove().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn messages_that_never_became_a_run_are_listed_repeated_and_purged() {
+    let served = served("postgres").await;
+    let worker = served.site.worker("w", &[]);
+    eventually("the worker listens", || async { worker.log().contains("consume") }).await;
+    let long = format!("hello {}", "x".repeat(600));
+    served.site.publish(&long, Some("greeting/1")).await;
+    served.site.publish(r#"{"task_id": 8}"#, Some("early")).await;
+    served.site.publish("[1]", None).await;
+    let listed = |query: &str| served.get(&format!("/api/v1/dead/messages{query}")).expect(200);
+    let items = |query: &str| listed(query)["items"].as_array().unwrap().clone();
+    eventually("all are dead", || async { items("").len() == 3 }).await;
+    let first = &listed("?limit=1");
+    assert_eq!(first["more"], 2, "{first}");
+    let greeting = items("").into_iter().find(|one| one["message_id"] == "greeting/1").unwrap();
+    assert_eq!((&greeting["task_id"], &greeting["body_more"]), (&Value::Null, &json!(106)));
+    assert!(greeting["body"].as_str().unwrap().starts_with("hello xxx"), "{greeting}");
+    assert!(greeting["reason"].as_str().unwrap().contains("not JSON"), "{greeting}");
+    assert_eq!(items("?task_id=8").len(), 1);
+    assert_eq!(items("?task_id=9").len(), 0);
+
+    // A task that was forgotten is made, and its message is run.
+    served.site.task(8, ("mysql", "source"), ("postgres", "later"), "").await;
+    let which = json!({"messages": ["early", "greeting/1", "nothing"]});
+    let rerun = served.post("/api/v1/dead/rerun", &which).expect(200);
+    let (runs, refused) = (&rerun["runs"], rerun["refused"].as_array().unwrap());
+    assert_eq!((&runs[0]["message_id"], &runs[0]["task_id"]), (&json!("early"), &json!(8)));
+    assert_eq!(runs[0]["rerun_of"], Value::Null);
+    let why = |name: &str| {
+        let one = refused.iter().find(|one| one["message_id"] == name).unwrap();
+        one["detail"].as_str().unwrap().to_owned()
+    };
+    assert!(why("greeting/1").contains("not JSON"), "{rerun}");
+    assert!(why("nothing").contains("no such message"), "{rerun}");
+    served.site.wait_for(&id(&runs[0]), "succeeded").await;
+    assert_eq!(items("").len(), 2);
+
+    // In bulk, what nobody can read is left alone.
+    let rerun = served.post("/api/v1/dead/rerun", &json!({})).expect(200);
+    assert_eq!(rerun, json!({"runs": [], "refused": []}));
+    let which = json!({"messages": ["greeting/1"]});
+    let purged = served.post("/api/v1/dead/purge", &which).expect(200);
+    assert_eq!(purged, json!({"runs": 0, "messages": 1, "refused": []}));
+    assert_eq!(served.post("/api/v1/dead/purge", &json!({})).expect(200)["messages"], 1);
+    assert!(list_dead(&served.site.rabbit(), usize::MAX).await.unwrap().is_empty());
+    drop(worker);
     served.remove().await;
 }

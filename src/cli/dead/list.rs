@@ -2,30 +2,25 @@
 
 use serde_json::json;
 
-use super::{Which, choose, name, strangers};
 use crate::cli::show::{self, Table, people};
 use crate::config::Settings;
+use crate::dead::{Chosen, beginning, name};
 use crate::error::Result;
 use crate::ledger::Ledger;
 use crate::queue::rabbitmq::DeadMessage;
-
-/// Bytes of a message's body that are shown.
-const BODY: usize = 500;
 
 /// Prints dead runs and messages.
 pub(in crate::cli) async fn list(
     settings: &Settings,
     ledger: &Ledger,
-    which: &Which,
+    task: Option<i64>,
+    limit: usize,
     json: bool,
 ) -> Result<()> {
-    let chosen = choose(ledger, which.clone()).await?;
-    let mut strangers = strangers(settings, ledger).await?;
-    strangers.retain(|message| chosen.picks_stranger(message));
-    let hidden = strangers.len().saturating_sub(which.limit);
-    strangers.truncate(which.limit);
+    let chosen = Chosen::all(ledger, task, limit).await?;
+    let (messages, hidden) = chosen.messages(settings, ledger).await?;
     let mut table = Table::new(&["#RUN", ">TASK", ">ATTEMPTS", "FAILED"]);
-    for run in &chosen.runs {
+    for run in chosen.runs() {
         if json {
             show::line(
                 &json!({"run_id": run.run_id, "message_id": null, "task_id": run.task_id,
@@ -46,7 +41,7 @@ pub(in crate::cli) async fn list(
         show::table(&table)?;
     }
     let mut table = Table::new(&["MESSAGE (no run)", ">TASK", ">ATTEMPTS"]);
-    for message in &strangers {
+    for message in &messages {
         if json {
             show::line(&to_json(message).to_string())?;
         }
@@ -63,7 +58,7 @@ pub(in crate::cli) async fn list(
     if hidden > 0 {
         show::notice(&format!("{hidden} more message(s): see them with a larger --limit"));
     }
-    if !json && chosen.runs.is_empty() && strangers.is_empty() {
+    if !json && chosen.runs().is_empty() && messages.is_empty() {
         show::notice("nothing is dead");
     }
     Ok(())
@@ -77,8 +72,7 @@ fn to_json(message: &DeadMessage) -> serde_json::Value {
 
 /// One dead message: its headers, and the beginning of its body.
 pub(in crate::cli) fn message_lines(message: &DeadMessage, json: bool) -> Vec<String> {
-    let cut = message.body.len().min(BODY);
-    let body = String::from_utf8_lossy(&message.body[..cut]);
+    let (body, more) = beginning(message);
     if json {
         let mut object = to_json(message);
         object["body"] = body.into();
@@ -102,7 +96,6 @@ pub(in crate::cli) fn message_lines(message: &DeadMessage, json: bool) -> Vec<St
     if let Some(remedy) = &message.remedy {
         field("", &format!("→ {remedy}"));
     }
-    let more = message.body.len() - cut;
     let more = if more > 0 { format!(" … and {more} more bytes") } else { String::new() };
     field("body", &format!("{body}{more}"));
     lines

@@ -8,11 +8,11 @@ use uuid::Uuid;
 
 use super::Call;
 use super::command::{Dead, Run, Which};
-use crate::cli::dead::{self, Chosen};
+use crate::cli::dead::{choose, list, message_lines, refused};
 use crate::cli::find;
 use crate::cli::show::{self, people};
+use crate::dead::{self, Subject, Told};
 use crate::error::{Error, Result};
-use crate::ledger::Ledger;
 use crate::submit::Submitter;
 
 /// What `goshift dead` does without another word.
@@ -21,8 +21,7 @@ const LISTED: usize = 1000;
 pub(super) async fn dead(call: &Call, what: Option<Dead>) -> Result<ExitCode> {
     match what.unwrap_or(Dead::List { task: None, limit: LISTED }) {
         Dead::List { task, limit } => {
-            let which = dead::Which { task, names: Vec::new(), limit };
-            dead::list(&call.settings, &call.ledger().await?, &which, call.json).await?;
+            list(&call.settings, &call.ledger().await?, task, limit, call.json).await?;
             Ok(ExitCode::SUCCESS)
         }
         Dead::Show { run } => show_one(call, &run).await,
@@ -37,71 +36,76 @@ async fn show_one(call: &Call, text: &str) -> Result<ExitCode> {
         let whole = Run { run: None, shards: false, watch: false };
         return super::run::run(call, text, &whole).await;
     }
-    let strangers = dead::strangers(&call.settings, &ledger).await?;
-    let mut found = strangers.iter().filter(|message| dead::name(message) == text).peekable();
+    let messages = dead::messages(&call.settings, &ledger).await?;
+    let mut found = messages.iter().filter(|message| dead::name(message) == text).peekable();
     if found.peek().is_none() {
         return Err(Error::usage(format!("there is no dead run or message \"{text}\""))
             .with_remedy("list what is dead with `goshift dead list`"));
     }
     for message in found {
-        show::lines(&dead::message_lines(message, call.json))?;
+        show::lines(&message_lines(message, call.json))?;
     }
     Ok(ExitCode::SUCCESS)
-}
-
-async fn choose(ledger: &Ledger, which: Which) -> Result<Chosen> {
-    let limit = which.limit.unwrap_or(usize::MAX);
-    let which = dead::Which { task: which.task, names: which.names, limit };
-    dead::choose(ledger, which).await
 }
 
 async fn rerun(call: &Call, which: Which) -> Result<ExitCode> {
     let ledger = call.ledger().await?;
     let submitter = Submitter::open(&call.settings, ledger.clone(), "goshift dead rerun")?;
-    let chosen = choose(&ledger, which).await?;
-    let entered = |task_id: i64, run_id: Uuid, old: Option<Uuid>| {
-        if call.json {
-            return show::line(
-                &json!({"event": "rerun", "run_id": run_id, "task_id": task_id, "rerun_of": old})
-                    .to_string(),
-            );
+    let limit = which.limit.unwrap_or(usize::MAX);
+    let chosen = choose(&ledger, which.task, which.names, limit).await?;
+    let (mut again, mut stay) = (0_i64, 0_i64);
+    let tell = |told| match told {
+        Told::Entered { task_id, run_id, of } => {
+            again += 1;
+            show::line(&entered(task_id, run_id, &of, call.json))
         }
-        let old = old.map_or("a message".to_owned(), |old| format!("run {old}"));
-        show::line(&format!("{run_id}  task {task_id}, repeats {old}"))
+        Told::Refused(refusal) => {
+            stay += 1;
+            refused("not rerun", refusal);
+            Ok(())
+        }
     };
-    let outcome = dead::rerun(&call.settings, &ledger, &submitter, chosen, entered).await?;
-    let again = people::count(outcome.runs.len() as i64);
-    if outcome.refused.is_empty() {
+    dead::rerun(&call.settings, &ledger, &submitter, chosen, &show::who(), tell).await?;
+    let again = people::count(again);
+    if stay == 0 {
         show::notice(&format!("{again} submitted again"));
         return Ok(ExitCode::SUCCESS);
     }
-    let refused = people::count(outcome.refused.len() as i64);
-    show::notice(&format!("{again} submitted again, {refused} refused"));
+    show::notice(&format!("{again} submitted again, {} refused", people::count(stay)));
     Ok(ExitCode::FAILURE)
+}
+
+fn entered(task_id: i64, run_id: Uuid, of: &Subject, json: bool) -> String {
+    if json {
+        let (run, message) = match of {
+            Subject::Run(id) => (Some(id), None),
+            Subject::Message(name) => (None, Some(name)),
+        };
+        let event = json!({"event": "rerun", "run_id": run_id, "task_id": task_id,
+            "rerun_of": run, "message_id": message});
+        return event.to_string();
+    }
+    format!("{run_id}  task {task_id}, repeats {of}")
 }
 
 async fn purge(call: &Call, which: Which, yes: bool) -> Result<ExitCode> {
     let ledger = call.ledger().await?;
-    let chosen = choose(&ledger, which).await?;
+    let limit = which.limit.unwrap_or(usize::MAX);
+    let chosen = choose(&ledger, which.task, which.names, limit).await?;
     if !yes {
-        let messages = chosen.messages(&call.settings, &ledger).await?;
-        if !confirmed(chosen.runs.len(), messages)? {
+        let (messages, _) = chosen.messages(&call.settings, &ledger).await?;
+        if !confirmed(chosen.runs().len(), messages.len())? {
             show::notice("nothing was purged");
             return Ok(ExitCode::FAILURE);
         }
     }
     let purged = dead::purge(&call.settings, &ledger, chosen).await?;
-    for error in &purged.refused {
-        show::notice(&format!("not purged: {error}"));
-        if let Some(remedy) = error.remedy() {
-            show::notice(&format!("  → {remedy}"));
-        }
-    }
-    let (runs, messages) = (purged.runs as i64, purged.messages as i64);
+    let (runs, messages, stay) = (purged.runs as i64, purged.messages as i64, purged.refused.len());
+    purged.refused.into_iter().for_each(|refusal| refused("not purged", refusal));
     if call.json {
         show::line(
             &json!({"event": "purged", "runs": runs, "messages": messages,
-                "refused": purged.refused.len()})
+                "refused": stay})
             .to_string(),
         )?;
     } else {
@@ -111,7 +115,7 @@ async fn purge(call: &Call, which: Which, yes: bool) -> Result<ExitCode> {
             people::count(messages)
         ))?;
     }
-    Ok(if purged.refused.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    Ok(if stay == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
 /// Asks the person at the terminal; where there is none, --yes must say so.

@@ -6,8 +6,8 @@ use std::time::Duration;
 use serde_json::json;
 
 use super::Call;
-use crate::cli::dead;
 use crate::cli::show::{self, people};
+use crate::dead;
 use crate::error::Result;
 
 /// Deletes old runs in batches, so that the ledger stays usable meanwhile.

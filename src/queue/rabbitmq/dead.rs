@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use futures::future::{FutureExt, ready};
 use futures::stream::StreamExt;
+use lapin::Channel;
 use lapin::message::Delivery;
 use lapin::options::{BasicCancelOptions, BasicConsumeOptions, BasicNackOptions, BasicQosOptions};
 use lapin::types::{AMQPValue, FieldTable};
@@ -11,7 +12,7 @@ use serde_json::Value;
 use tokio::time::{Instant, timeout};
 use uuid::Uuid;
 
-use super::connect::{self, Link};
+use super::connect;
 use super::delivery::{self, Answer};
 use super::{RabbitConfig, refusal, topology};
 use crate::error::Result;
@@ -83,12 +84,13 @@ fn attempts(header: Option<&AMQPValue>) -> u32 {
 /// # Errors
 /// As for connecting.
 pub async fn list_dead(config: &RabbitConfig, limit: usize) -> Result<Vec<DeadMessage>> {
-    let visit = Visit { config, link: connect::open_declared(config, "dead").await? };
+    let link = connect::open_declared(config, "dead").await?;
+    let visit = Visit { config, channel: &link.channel };
     let walk = visit.walk(|_| true, limit).await?;
     let mut tags = walk.passed_over;
     tags.extend(walk.picked.iter().map(|(_, delivery)| delivery.delivery_tag));
     visit.give_back(tags).await?;
-    visit.link.close().await;
+    link.close().await;
     Ok(walk.picked.into_iter().map(|(message, _)| message).collect())
 }
 
@@ -103,11 +105,12 @@ pub async fn take_dead(
     wanted: impl Fn(&DeadMessage) -> bool,
     limit: usize,
 ) -> Result<Vec<(DeadMessage, Box<dyn Acknowledge>)>> {
-    let visit = Visit { config, link: connect::open_declared(config, "dead").await? };
+    let link = connect::open_declared(config, "dead").await?;
+    let visit = Visit { config, channel: &link.channel };
     let walk = visit.walk(wanted, limit).await?;
     visit.give_back(walk.passed_over).await?;
     let picked = walk.picked.into_iter().map(|(message, delivery)| {
-        let answer = Answer::new(&delivery, &visit.link.channel);
+        let answer = Answer::new(&delivery, &link.channel);
         (message, Box::new(answer) as Box<dyn Acknowledge>)
     });
     Ok(picked.collect())
@@ -115,7 +118,7 @@ pub async fn take_dead(
 
 struct Visit<'a> {
     config: &'a RabbitConfig,
-    link: Link,
+    channel: &'a Channel,
 }
 
 struct Walk {
@@ -154,7 +157,7 @@ impl Visit<'_> {
     /// Fetches up to `count` messages, fewer if others were faster. By a subscription, since
     /// fetching one by one costs a write to the queue's log for each.
     async fn fetch(&self, count: u16) -> Result<Vec<Delivery>> {
-        let channel = &self.link.channel;
+        let channel = self.channel;
         self.in_time(channel.basic_qos(count, BasicQosOptions::default())).await?;
         let queue = topology::dead_queue(&self.config.prefix).into();
         let options = BasicConsumeOptions::default();
@@ -180,7 +183,7 @@ impl Visit<'_> {
         tags.sort_unstable();
         let back = BasicNackOptions { requeue: true, ..Default::default() };
         for tag in &tags {
-            self.in_time(self.link.channel.basic_nack(*tag, back)).await?;
+            self.in_time(self.channel.basic_nack(*tag, back)).await?;
         }
         let deadline = Instant::now() + SETTLE;
         // Others may take messages out meanwhile, so the count may never get there.
@@ -193,7 +196,7 @@ impl Visit<'_> {
     /// Messages that can be fetched.
     async fn count(&self) -> Result<u32> {
         let queues = [topology::dead_queue(&self.config.prefix)];
-        Ok(self.in_time(topology::counts(&self.link.channel, &queues)).await?[0])
+        Ok(self.in_time(topology::counts(self.channel, &queues)).await?[0])
     }
 
     async fn in_time<T>(&self, asked: impl Future<Output = lapin::Result<T>>) -> Result<T> {

@@ -1,30 +1,11 @@
 //! `dead`: list, show, rerun, purge.
 
 use goshift::queue::rabbitmq::list_dead;
-use lapin::options::BasicPublishOptions;
-use lapin::types::ShortString;
-use lapin::{BasicProperties, Connection, ConnectionProperties};
+use serde_json::json;
 
 use super::{end, lines, objects, said, site};
 use crate::closed_loop::source;
 use crate::support::{Site, eventually, text};
-
-/// Publishes a body as an AMQP client would.
-async fn publish(site: &Site, body: &str, message_id: Option<&str>) {
-    let url = site.rabbit().url;
-    let connection =
-        Connection::connect(url.expose(), ConnectionProperties::default()).await.unwrap();
-    let channel = connection.create_channel().await.unwrap();
-    let mut properties = BasicProperties::default();
-    if let Some(id) = message_id {
-        properties = properties.with_message_id(ShortString::from(id));
-    }
-    let exchange = site.id.as_str().into();
-    let options = BasicPublishOptions::default();
-    let sent = channel.basic_publish(exchange, "task".into(), options, body.as_bytes(), properties);
-    sent.await.unwrap().await.unwrap();
-    connection.close(200, "done".into()).await.unwrap();
-}
 
 /// Dead runs of the tasks 1 to `count`, whose source is not there.
 async fn dead_runs(site: &Site, count: i64) -> Vec<String> {
@@ -131,9 +112,9 @@ async fn messages_that_never_became_a_run_are_shown_rerun_and_purged() {
     let worker = site.worker("one", &[]);
     eventually("the worker listens", || async { worker.log().contains("consume") }).await;
     let long = format!("hello {}", "x".repeat(600));
-    publish(&site, &long, Some("greeting")).await;
-    publish(&site, "[1]", None).await;
-    publish(&site, r#"{"task_id": 7}"#, Some("early")).await;
+    site.publish(&long, Some("greeting")).await;
+    site.publish("[1]", None).await;
+    site.publish(r#"{"task_id": 7}"#, Some("early")).await;
     eventually("all are dead", || async { objects(&site, &["dead"]).len() == 3 }).await;
     let named: Vec<_> = objects(&site, &["dead"])
         .iter()
@@ -159,5 +140,30 @@ async fn messages_that_never_became_a_run_are_shown_rerun_and_purged() {
     assert!(purged.contains("0 run(s), 1 message(s)"), "{purged}");
     assert_eq!(letters(&site).await, 0);
     drop(worker);
+    site.remove().await;
+}
+
+/// The ledger alone knows which runs are dead: what was done there is told, and the rest is refused.
+#[tokio::test]
+async fn without_the_broker_dead_runs_are_rerun_and_purged_and_their_messages_stay() {
+    let mut site = site("postgres").await;
+    let runs = dead_runs(&site, 3).await;
+    let proxy = site.proxy_broker().await;
+    proxy.cut();
+    let rerun = site.goshift(&["dead", "rerun", &runs[0], "--json"]);
+    assert_eq!(rerun.status.code(), Some(1), "{}", text(&rerun));
+    assert_eq!(lines(&rerun)[0]["rerun_of"], runs[0].as_str());
+    assert!(text(&rerun).contains("not rerun: "), "{}", text(&rerun));
+    assert!(text(&rerun).contains("1 submitted again, 1 refused"), "{}", text(&rerun));
+    let purge = site.goshift(&["dead", "purge", &runs[1], "--yes", "--json"]);
+    assert_eq!(purge.status.code(), Some(1), "{}", text(&purge));
+    assert_eq!((&lines(&purge)[0]["runs"], &lines(&purge)[0]["refused"]), (&json!(1), &json!(1)));
+    site.direct_broker();
+    let left = objects(&site, &["dead"]);
+    assert_eq!(left.len(), 1, "{left:?}");
+    assert_eq!(left[0]["run_id"], runs[2].as_str());
+    assert_eq!(letters(&site).await, 3);
+    said(&site, &["dead", "purge", "--all", "--yes"]);
+    assert_eq!(letters(&site).await, 0, "the next one takes away what was left");
     site.remove().await;
 }

@@ -4,6 +4,7 @@
 
 #![allow(dead_code, reason = "each test binary uses its own part of this")]
 
+mod amqp;
 pub mod proxy;
 
 use std::collections::HashMap;

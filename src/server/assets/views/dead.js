@@ -1,4 +1,4 @@
-// Dead letters: runs that failed and wait for a person.
+// Dead letters: runs that failed, and messages that never became a run. They wait for a person.
 
 import { get } from '../api.js';
 import { h } from '../dom.js';
@@ -14,6 +14,7 @@ import { table } from '../parts/table.js';
 import { replaceQuery } from '../router.js';
 import { may } from '../session.js';
 import { deadActions } from './dead_actions.js';
+import { loadMessages, messageTable } from './dead_messages.js';
 
 const PAGE = 50;
 
@@ -21,11 +22,17 @@ const PAGE = 50;
 export const deadView = {
   open({ draw, query }) {
     const work = actions(draw);
-    const chosen = new Set();
+    const chosen = { runs: new Set(), messages: new Set() };
     const pages = paging(query.after, moved);
     const filter = filters(query, ['task_id'], () => again(null));
     const dead = live(load, draw);
-    const settle = deadActions({ chosen, filter, dead, work });
+    // Asking for them hides them from others for a moment: not on its own.
+    const messages = live(
+      (signal) => loadMessages(filter, chosen.messages, signal),
+      draw,
+      Infinity,
+    );
+    const settle = deadActions({ chosen, filter, refresh, work });
 
     async function load(signal) {
       const wanted = { ...filter.values, dead: true, after: pages.after, limit: PAGE };
@@ -36,26 +43,33 @@ export const deadView = {
       );
       // What is dead no more can't be meant any more.
       const listed = new Set(page.items.map((run) => run.run_id));
-      for (const id of chosen) if (!listed.has(id)) chosen.delete(id);
+      for (const id of chosen.runs) if (!listed.has(id)) chosen.runs.delete(id);
       return page;
     }
 
+    function refresh() {
+      chosen.runs.clear();
+      chosen.messages.clear();
+      dead.refresh();
+      messages.refresh();
+    }
+
     function moved(after) {
-      chosen.clear();
+      chosen.runs.clear();
       replaceQuery({ ...filter.values, after });
       dead.refresh();
     }
 
     function again(after) {
-      chosen.clear();
       pages.reset(after);
-      dead.refresh();
+      refresh();
     }
 
     return {
       title: () => t('nav.dead'),
       stop: () => {
         dead.stop();
+        messages.stop();
         filter.stop();
       },
       requery: (now) => {
@@ -66,18 +80,23 @@ export const deadView = {
         h('div', { class: 'head', key: 'head' }, h('h1', { tabindex: '-1' }, t('nav.dead'))),
         toolbar(
           filter,
-          chooseAll(dead.data?.items, chosen, draw),
-          buttons({ chosen, dead, work, settle }),
+          chooseAll(dead.data?.items, chosen.runs, draw),
+          buttons({ chosen, isEmpty: isEmpty(dead) && isEmpty(messages), work, settle }),
         ),
         problemBox(work.problem, { dismiss: work.clear }),
         refusals(settle, draw),
         loadProblem(dead),
-        deadTable(dead.data?.items, chosen, draw),
+        deadTable(dead.data?.items, chosen.runs, draw),
         pager(pages, dead.data),
+        messageTable(messages, chosen.messages, draw),
       ],
     };
   },
 };
+
+function isEmpty(list) {
+  return !list.data || list.data.items.length === 0;
+}
 
 function toolbar(filter, all, settling) {
   return h(
@@ -98,10 +117,10 @@ function toolbar(filter, all, settling) {
   );
 }
 
-function buttons({ chosen, dead, work, settle }) {
-  const isEmpty = !dead.data || dead.data.items.length === 0;
-  const isSome = chosen.size > 0;
-  const count = { n: number(chosen.size), count: chosen.size };
+function buttons({ chosen, isEmpty, work, settle }) {
+  const size = chosen.runs.size + chosen.messages.size;
+  const isSome = size > 0;
+  const count = { n: number(size), count: size };
   return h(
     'div',
     { class: 'buttons', key: 'buttons' },
@@ -219,9 +238,9 @@ function refusals(settle, draw) {
       refused.map((one) =>
         h(
           'li',
-          { key: one.run_id },
-          runLink(one.run_id),
-          ' ',
+          { key: one.run_id ?? one.message_id ?? 'queue' },
+          one.run_id && [runLink(one.run_id), ' '],
+          one.message_id && [h('span', { class: 'mono' }, one.message_id), ' '],
           one.detail,
           one.remedy && remedyLine(one.remedy),
         ),

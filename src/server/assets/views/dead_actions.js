@@ -1,4 +1,4 @@
-// Settling dead runs: running them again, or giving them up.
+// Settling what is dead: running it again, or giving it up.
 
 import { post } from '../api.js';
 import { number } from '../format.js';
@@ -7,20 +7,23 @@ import { confirm } from '../parts/dialog.js';
 import { notify } from '../parts/notice.js';
 import { link } from '../router.js';
 
-/** What can be done with the chosen runs, or with all. `refused` are those that could not be run again. */
-export function deadActions({ chosen, filter, dead, work }) {
+/** What can be done with the chosen, or with all. `refused` is what stays dead. */
+export function deadActions({ chosen, filter, refresh, work }) {
   const state = { refused: [], rerun, askRerunAll, askPurge };
+
+  function size() {
+    return chosen.runs.size + chosen.messages.size;
+  }
 
   /** What the server is told to deal with: those chosen, else all that the filter lets through. */
   function which() {
-    if (chosen.size > 0) return { runs: [...chosen] };
+    if (size() > 0) return { runs: [...chosen.runs], messages: [...chosen.messages] };
     return filter.values.task_id === '' ? {} : { task_id: Number(filter.values.task_id) };
   }
 
   function settled(text, place) {
     notify(text, place);
-    chosen.clear();
-    dead.refresh();
+    refresh();
   }
 
   async function submitAgain() {
@@ -51,7 +54,7 @@ export function deadActions({ chosen, filter, dead, work }) {
   }
 
   function askPurge() {
-    const count = chosen.size;
+    const count = size();
     const isSome = count > 0;
     confirm({
       title: isSome ? t('dead.purge-ask', { n: number(count), count }) : t('dead.purge-all-ask'),
@@ -59,8 +62,10 @@ export function deadActions({ chosen, filter, dead, work }) {
       submitLabel: t('action.purge'),
       testid: 'purge-submit',
       submit: async () => {
-        const { purged } = await post('dead/purge', which());
-        settled(t('dead.purged', { n: number(purged), count: purged }));
+        const { runs, messages, refused } = await post('dead/purge', which());
+        state.refused = refused;
+        const count = runs + messages;
+        settled(t('dead.purged', { n: number(count), count }));
       },
     });
   }

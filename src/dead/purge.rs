@@ -4,57 +4,65 @@ use std::collections::HashSet;
 
 use uuid::Uuid;
 
-use super::Chosen;
+use super::{Chosen, Refusal};
 use crate::config::Settings;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::ledger::Ledger;
 use crate::queue::rabbitmq::{DeadMessage, take_dead};
 use crate::submit;
 
 /// What is dead no more.
-#[derive(Default)]
-pub(in crate::cli) struct Purged {
+#[derive(Debug, Default)]
+pub struct Purged {
     /// Runs; they stay in the ledger as `failed`.
     pub runs: u64,
     /// Messages that never became a run.
     pub messages: u64,
-    /// Names that are nothing dead.
-    pub refused: Vec<Error>,
+    /// What stays, and why.
+    pub refused: Vec<Refusal>,
 }
 
 /// Purges what was chosen: first in the ledger, then in the dead queue, so that a crash in between
 /// leaves only a message whose run is settled.
 ///
 /// # Errors
-/// When the ledger or the broker can't be reached.
-pub(in crate::cli) async fn purge(
-    settings: &Settings,
-    ledger: &Ledger,
-    mut chosen: Chosen,
-) -> Result<Purged> {
+/// When the ledger or the broker can't be reached, and nothing was purged before that.
+pub async fn purge(settings: &Settings, ledger: &Ledger, mut chosen: Chosen) -> Result<Purged> {
     let runs: Vec<Uuid> = chosen.runs.iter().map(|run| run.run_id).collect();
     let mut purged = Purged { refused: std::mem::take(&mut chosen.refused), ..Purged::default() };
     purged.runs = ledger.purge_dead(&runs).await?;
-    if let Some(config) = submit::broker(settings)? {
-        let messages = take_dead(&config, |message| chosen.picks(message), usize::MAX).await?;
-        for (message, answer) in messages {
-            chosen.meet(&message);
-            let stranger = !is_run(ledger, &message).await?;
-            let goes = if stranger {
-                chosen.picks_stranger(&message) && (purged.messages as usize) < chosen.which.limit
-            } else {
-                is_settled(ledger, &message).await?
-            };
-            if goes {
-                answer.ack().await;
-                purged.messages += u64::from(stranger);
-            } else {
-                answer.requeue().await;
-            }
+    match purge_messages(settings, ledger, &mut chosen, &mut purged.messages).await {
+        Ok(()) => purged.refused.extend(chosen.unknown()),
+        Err(error) if purged.runs == 0 && purged.messages == 0 => return Err(error),
+        Err(error) => purged.refused.push(Refusal { subject: None, error }),
+    }
+    Ok(purged)
+}
+
+async fn purge_messages(
+    settings: &Settings,
+    ledger: &Ledger,
+    chosen: &mut Chosen,
+    purged: &mut u64,
+) -> Result<()> {
+    let Some(config) = submit::broker(settings)? else { return Ok(()) };
+    let messages = take_dead(&config, |message| chosen.picks(message), usize::MAX).await?;
+    for (message, answer) in messages {
+        chosen.meet(&message);
+        let is_stranger = !is_run(ledger, &message).await?;
+        let goes = if is_stranger {
+            chosen.means(&message) && (*purged as usize) < chosen.limit
+        } else {
+            is_settled(ledger, &message).await?
+        };
+        if goes {
+            answer.ack().await;
+            *purged += u64::from(is_stranger);
+        } else {
+            answer.requeue().await;
         }
     }
-    purged.refused.extend(chosen.unknown());
-    Ok(purged)
+    Ok(())
 }
 
 /// Removes the dead messages of runs that need nothing more: before such runs are deleted, or
@@ -62,7 +70,7 @@ pub(in crate::cli) async fn purge(
 ///
 /// # Errors
 /// When the ledger or the broker can't be reached.
-pub(in crate::cli) async fn forget_old_letters(settings: &Settings, ledger: &Ledger) -> Result<()> {
+pub async fn forget_old_letters(settings: &Settings, ledger: &Ledger) -> Result<()> {
     let Some(config) = submit::broker(settings)? else { return Ok(()) };
     let messages = take_dead(&config, |message| message.run_id.is_some(), usize::MAX).await?;
     let runs: Vec<Uuid> = messages.iter().filter_map(|(message, _)| message.run_id).collect();
