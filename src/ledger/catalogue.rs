@@ -71,7 +71,7 @@ impl Ledger {
             query = query.bind(status.as_str());
         }
         let limit = i64::try_from(filter.limit).unwrap_or(i64::MAX);
-        let rows = self.answer("listing tasks", query.bind(limit).fetch_all(&self.pool)).await?;
+        let rows = self.answer("listing tasks", query.bind(limit).fetch_all(self.pool())).await?;
         let read: Result<_, _> = rows.iter().map(read).collect();
         read.map_err(|error| self.failure("listing tasks", error))
     }
@@ -84,7 +84,7 @@ impl Ledger {
         let asking = self
             .query(&format!("SELECT {COLUMNS} FROM task_def_sync_manager WHERE id = ?"))
             .bind(id)
-            .fetch_optional(&self.pool);
+            .fetch_optional(self.pool());
         let row = self.answer("reading a task", asking).await?;
         let task = row.as_ref().map(read).transpose();
         task.map_err(|error| self.failure("reading a task", error))
@@ -131,7 +131,7 @@ impl Ledger {
             "UPDATE task_def_sync_manager SET {}, update_time = CURRENT_TIMESTAMP WHERE id = ?",
             sets.join(", ")
         );
-        let updating = bound(self.query(&update), task).bind(task.id).execute(&self.pool);
+        let updating = bound(self.query(&update), task).bind(task.id).execute(self.pool());
         let done = self.answer("editing a task", updating).await?;
         Ok(done.rows_affected() > 0)
     }
@@ -148,7 +148,7 @@ impl Ledger {
             )
             .bind(i32::from(online))
             .bind(id)
-            .execute(&self.pool);
+            .execute(self.pool());
         let done = self.answer("editing a task", updating).await?;
         Ok(done.rows_affected() > 0)
     }

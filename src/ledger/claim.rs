@@ -241,7 +241,7 @@ impl Ledger {
                     .bind(lease.as_millis() as i64)
                     .bind(claim.run_id.to_string())
                     .bind(claim.epoch)
-                    .execute(&self.pool),
+                    .execute(self.pool()),
             )
             .await?;
         if renewed.rows_affected() == 0 {

@@ -2,10 +2,10 @@
 
 use std::path::Path;
 use std::sync::Once;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use sqlx::any::AnyPoolOptions;
-use sqlx::{AnyConnection, AssertSqlSafe, Connection, Executor};
+use sqlx::{AnyConnection, AnyPool, AssertSqlSafe, Connection, Executor};
 
 use super::dialect::Dialect;
 use super::{Ledger, failure};
@@ -17,10 +17,32 @@ use crate::plugin;
 /// How long an idle connection counts as alive without being asked.
 const TRUSTED: Duration = Duration::from_secs(1);
 
+/// How long after its start a process goes by one connection alone.
+const START: Duration = Duration::from_millis(250);
+
+/// The connections to the task database.
+///
+/// A pool asks each connection that comes back whether it is alive. Whoever goes on before that makes it
+/// open another one, and a server takes longer to open one than a small task takes for all its questions.
+/// So there is only one at the start, which is waited for.
+#[derive(Clone)]
+pub(super) struct Pools {
+    first: AnyPool,
+    /// Opens its connections when they are needed.
+    usual: AnyPool,
+    opened: Instant,
+}
+
 /// How soon the task database is expected to take a connection.
 const PROMPT: Duration = Duration::from_millis(250);
 
 impl Ledger {
+    /// Where statements find a connection.
+    pub(super) fn pool(&self) -> &AnyPool {
+        let Pools { first, usual, opened } = &self.pools;
+        if opened.elapsed() < START { first } else { usual }
+    }
+
     /// Connects and makes sure that the ledger's tables are there.
     ///
     /// # Errors
@@ -78,13 +100,18 @@ impl Ledger {
                     conn.execute(sqlx::raw_sql(AssertSqlSafe(session))).await.map(|_| ())
                 })
             });
-        let pool = tokio::select! {
-            opened = options.connect(&url) => {
+        let usual = options
+            .clone()
+            .connect_lazy(&url)
+            .map_err(|error| failure::connecting(error, &config, &address))?;
+        let first = tokio::select! {
+            opened = options.max_connections(1).connect(&url) => {
                 opened.map_err(|error| failure::connecting(error, &config, &address))?
             }
             error = trouble(&url, &config, &address) => return Err(error),
         };
-        Ok(Self { pool, dialect, address, patience, notices: settings.reminder()? })
+        let pools = Pools { first, usual, opened: Instant::now() };
+        Ok(Self { pools, dialect, address, patience, notices: settings.reminder()? })
     }
 }
 

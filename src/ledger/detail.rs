@@ -115,7 +115,7 @@ impl Ledger {
              FROM goshift_transition WHERE run_id = ? ORDER BY id",
         )
         .bind(run_id.to_string())
-        .fetch_all(&self.pool)
+        .fetch_all(self.pool())
         .await
         .and_then(|rows| rows.iter().map(read).collect())
         .map_err(|error| self.failure("reading transitions", error))
@@ -135,7 +135,7 @@ impl Ledger {
                  FROM goshift_shard WHERE run_id = ? GROUP BY state ORDER BY state",
             )
             .bind(run_id.to_string())
-            .fetch_all(&self.pool);
+            .fetch_all(self.pool());
         let rows = self.answer("counting shards", reading).await?;
         let read = |row: &AnyRow| {
             Ok::<_, sqlx::Error>(ShardCount {
@@ -205,7 +205,7 @@ impl Ledger {
             .bind(run_id.to_string())
             .bind(after)
             .bind(limit)
-            .fetch_all(&self.pool);
+            .fetch_all(self.pool());
         let rows = self.answer("reading shards", reading).await?;
         let read = |row: &AnyRow| {
             Ok::<_, sqlx::Error>(ShardRow {
@@ -234,7 +234,7 @@ impl Ledger {
                  FROM goshift_participant WHERE run_id = ? ORDER BY epoch",
             )
             .bind(run_id.to_string())
-            .fetch_all(&self.pool);
+            .fetch_all(self.pool());
         let rows = self.answer("reading participants", reading).await?;
         let read = |row: &AnyRow| {
             Ok::<_, sqlx::Error>(ParticipantRow {

@@ -47,7 +47,7 @@ impl Ledger {
                 "reading a run",
                 self.query(&format!("SELECT {COLUMNS} FROM goshift_run WHERE run_id = ?"))
                     .bind(run_id.to_string())
-                    .fetch_optional(&self.pool),
+                    .fetch_optional(self.pool()),
             )
             .await?
             .ok_or_else(|| Error::usage(format!("there is no run {run_id}")))?;
@@ -69,7 +69,7 @@ impl Ledger {
             for run in group {
                 query = query.bind(run.to_string());
             }
-            let rows = self.answer(doing, query.fetch_all(&self.pool)).await?;
+            let rows = self.answer(doing, query.fetch_all(self.pool())).await?;
             let figures =
                 rows.iter().map(|row| Ok((parse_id(&get::<String>(row, "run_id")?)?, read(row)?)));
             let figures: Result<Vec<_>, sqlx::Error> = figures.collect();

@@ -58,7 +58,7 @@ impl Ledger {
             .bind(worker.running)
             .bind(worker.state.as_str())
             .bind(worker.worker.as_str())
-            .execute(&self.pool)
+            .execute(self.pool())
             .await?;
         if changed.rows_affected() == 0 {
             self.query(
@@ -72,13 +72,13 @@ impl Ledger {
             .bind(worker.state.as_str())
             .bind(worker.concurrency)
             .bind(worker.running)
-            .execute(&self.pool)
+            .execute(self.pool())
             .await?;
             return Ok(false);
         }
         let asked = self
             .query("SELECT {bigint:drain_requested} AS drain FROM goshift_worker WHERE worker = ?");
-        let row = asked.bind(worker.worker.as_str()).fetch_optional(&self.pool).await?;
+        let row = asked.bind(worker.worker.as_str()).fetch_optional(self.pool()).await?;
         let drain: Option<i64> = row.as_ref().map(|row| get(row, "drain")).transpose()?;
         Ok(drain.is_some_and(|drain| drain != 0))
     }
@@ -95,7 +95,7 @@ impl Ledger {
                 "UPDATE goshift_worker SET drain_requested = drain_requested + 1 WHERE worker = ?",
             )
             .bind(worker)
-            .execute(&self.pool);
+            .execute(self.pool());
         let changed = self.answer("asking a worker to drain", asking).await?;
         Ok(changed.rows_affected() > 0)
     }
@@ -111,7 +111,7 @@ impl Ledger {
             self.query("DELETE FROM goshift_worker WHERE worker = ? OR heartbeat_at < {now_plus}")
                 .bind(worker)
                 .bind(-DAY_MS)
-                .execute(&self.pool),
+                .execute(self.pool()),
         )
         .await
         .map(|_| ())
@@ -139,7 +139,7 @@ impl Ledger {
                  (SELECT {bigint:COUNT(*)} FROM goshift_pause WHERE scope = 'fleet') AS fleet_pauses, \
                  (SELECT {bigint:COUNT(*)} FROM goshift_pause) AS pauses FROM goshift_worker ORDER BY worker",
                 )
-                .fetch_all(&self.pool),
+                .fetch_all(self.pool()),
             )
             .await?;
         let read = |row| {

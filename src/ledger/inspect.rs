@@ -192,7 +192,7 @@ impl Ledger {
             query = query.bind(after.to_string());
         }
         let limit = i64::try_from(filter.limit).unwrap_or(i64::MAX);
-        let rows = self.answer("reading runs", query.bind(limit).fetch_all(&self.pool)).await?;
+        let rows = self.answer("reading runs", query.bind(limit).fetch_all(self.pool())).await?;
         let read: Result<_, _> = rows.iter().map(read_run).collect();
         read.map_err(|error| self.failure("reading runs", error))
     }
@@ -210,7 +210,7 @@ impl Ledger {
             .bind(format!("{part}%"))
             .bind(format!("%{part}"))
             .bind(limit as i64)
-            .fetch_all(&self.pool);
+            .fetch_all(self.pool());
         let rows = self.answer("looking for a run", reading).await?;
         let read: Result<_, _> = rows.iter().map(read_run).collect();
         read.map_err(|error| self.failure("looking for a run", error))
@@ -229,7 +229,7 @@ impl Ledger {
             for run_id in batch {
                 query = query.bind(run_id.to_string());
             }
-            let rows = self.answer("looking for runs", query.fetch_all(&self.pool)).await?;
+            let rows = self.answer("looking for runs", query.fetch_all(self.pool())).await?;
             for row in &rows {
                 let id = get::<String>(row, "run_id").and_then(|id| parse_id(&id));
                 known.insert(id.map_err(|error| self.failure("looking for runs", error))?);
@@ -245,7 +245,7 @@ impl Ledger {
     pub async fn run(&self, run_id: Uuid) -> Result<RunRow> {
         self.query(&format!("SELECT {RUN_COLUMNS} FROM goshift_run WHERE run_id = ?"))
             .bind(run_id.to_string())
-            .fetch_optional(&self.pool)
+            .fetch_optional(self.pool())
             .await
             .and_then(|row| row.as_ref().map(read_run).transpose())
             .map_err(|error| self.failure("reading a run", error))?
@@ -262,7 +262,7 @@ impl Ledger {
     pub async fn exists(&self, run_id: Uuid) -> Result<bool> {
         self.query("SELECT run_id FROM goshift_run WHERE run_id = ?")
             .bind(run_id.to_string())
-            .fetch_optional(&self.pool)
+            .fetch_optional(self.pool())
             .await
             .map(|row| row.is_some())
             .map_err(|error| self.failure("reading a run", error))
@@ -287,7 +287,7 @@ impl Ledger {
              WHERE active_task = ?",
         )
         .bind(task_id)
-        .fetch_optional(&self.pool)
+        .fetch_optional(self.pool())
         .await
         .and_then(|row| row.map(read).transpose())
         .map_err(|error| self.failure("reading a run", error))

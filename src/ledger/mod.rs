@@ -8,7 +8,7 @@ use std::future::Future;
 use std::time::Duration;
 
 use sqlx::any::AnyRow;
-use sqlx::{Any, AnyPool, AssertSqlSafe, Executor, Transaction};
+use sqlx::{Any, AssertSqlSafe, Executor, Transaction};
 
 use crate::error::{Error, Result};
 use dialect::Dialect;
@@ -113,7 +113,7 @@ impl State {
 /// The task database.
 #[derive(Clone)]
 pub struct Ledger {
-    pool: AnyPool,
+    pools: connect::Pools,
     dialect: Dialect,
     address: String,
     /// How long one transaction may take. The driver itself would wait for ever for a server that
@@ -134,7 +134,7 @@ impl Ledger {
     /// # Errors
     /// Kind `Transient` when there is none.
     pub async fn ping(&self) -> Result<()> {
-        self.answer("asking", self.pool.execute("SELECT 1")).await.map(|_| ())
+        self.answer("asking", self.pool().execute("SELECT 1")).await.map(|_| ())
     }
 
     fn query(&self, template: &str) -> sqlx::query::Query<'static, Any, sqlx::any::AnyArguments> {
@@ -142,7 +142,7 @@ impl Ledger {
     }
 
     async fn begin(&self) -> Result<Transaction<'static, Any>, sqlx::Error> {
-        self.pool.begin_with(self.dialect.begin()).await
+        self.pool().begin_with(self.dialect.begin()).await
     }
 
     fn failure(&self, doing: &str, error: sqlx::Error) -> Error {

@@ -167,7 +167,7 @@ impl Ledger {
             kind.name()
         ))
         .bind(-(after.as_millis() as i64))
-        .execute(&self.pool)
+        .execute(self.pool())
         .await?;
         Ok(())
     }
@@ -184,7 +184,7 @@ impl Ledger {
                  ORDER BY due_at LIMIT ?",
             )
             .bind(AT_ONCE)
-            .fetch_all(&self.pool);
+            .fetch_all(self.pool());
         let rows = self.answer("reading notices", asking).await?;
         let read: Result<_, _> = rows.iter().map(read).collect();
         read.map_err(|error| self.failure("reading notices", error))
@@ -204,7 +204,7 @@ impl Ledger {
             .bind(notice.run_id.to_string())
             .bind(notice.kind.name())
             .bind(i64::from(notice.tries))
-            .execute(&self.pool);
+            .execute(self.pool());
         let claimed = self.answer("taking a notice", claiming).await?;
         Ok(claimed.rows_affected() > 0)
     }
@@ -236,7 +236,7 @@ impl Ledger {
             .bind(serde_json::json!(sent_to).to_string())
             .bind(notice.run_id.to_string())
             .bind(notice.kind.name())
-            .execute(&self.pool);
+            .execute(self.pool());
         self.answer("noting a notice", noting).await.map(|_| ())
     }
 
@@ -248,7 +248,7 @@ impl Ledger {
         let forgetting = self
             .query("DELETE FROM goshift_notice WHERE state <> 'open' AND due_at < {now_plus}")
             .bind(-KEPT_MS)
-            .execute(&self.pool);
+            .execute(self.pool());
         self.answer("deleting old notices", forgetting).await.map(|_| ())
     }
 }

@@ -73,7 +73,7 @@ impl Ledger {
                 "SELECT state AS name, {bigint:COUNT(*)} AS n FROM goshift_run \
                  WHERE state IN ('submitted', 'running', 'retrying') GROUP BY state",
             )
-            .fetch_all(&self.pool);
+            .fetch_all(self.pool());
         self.counts(&self.answer("counting runs", open).await?)
     }
 
@@ -84,7 +84,7 @@ impl Ledger {
                  WHERE finished_at > {now_plus} GROUP BY state",
             )
             .bind(-DAY_MS)
-            .fetch_all(&self.pool);
+            .fetch_all(self.pool());
         self.counts(&self.answer("counting runs", ended).await?)
     }
 
@@ -94,12 +94,12 @@ impl Ledger {
             "SELECT CASE WHEN enabled = 1 THEN 'enabled' ELSE 'disabled' END AS name, \
              {bigint:COUNT(*)} AS n FROM goshift_schedule GROUP BY enabled",
         );
-        let states = self.counts(&self.answer(doing, states.fetch_all(&self.pool)).await?)?;
+        let states = self.counts(&self.answer(doing, states.fetch_all(self.pool())).await?)?;
         let oldest = self.query(
             "SELECT {ms_until:next_at} AS due_ms FROM goshift_schedule \
              WHERE enabled = 1 AND next_at <= {now} ORDER BY next_at LIMIT 1",
         );
-        let oldest = self.answer(doing, oldest.fetch_optional(&self.pool)).await?;
+        let oldest = self.answer(doing, oldest.fetch_optional(self.pool())).await?;
         let late = oldest.as_ref().map(|row| get::<i64>(row, "due_ms")).transpose();
         let late = late.map_err(|error| self.failure(doing, error))?.unwrap_or(0);
         Ok((states, Duration::from_millis(late.min(0).unsigned_abs())))
@@ -123,7 +123,7 @@ impl Ledger {
             )
             .bind(-NOW_MS)
             .bind(-NOW_MS)
-            .fetch_one(&self.pool);
+            .fetch_one(self.pool());
         let row = self.answer("summing up shards", summing).await?;
         let rate =
             |name| Ok::<_, sqlx::Error>(get::<i64>(&row, name)? as f64 * 1000.0 / NOW_MS as f64);
@@ -132,7 +132,7 @@ impl Ledger {
     }
 
     async fn counted(&self, query: &str) -> Result<i64> {
-        let row = self.answer("counting runs", self.query(query).fetch_one(&self.pool)).await?;
+        let row = self.answer("counting runs", self.query(query).fetch_one(self.pool())).await?;
         get(&row, "n").map_err(|error| self.failure("counting runs", error))
     }
 }

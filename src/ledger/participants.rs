@@ -114,7 +114,7 @@ impl Ledger {
                 .bind(participants as i64)
                 .bind(claim.run_id.to_string())
                 .bind(claim.epoch)
-                .execute(&self.pool),
+                .execute(self.pool()),
             )
             .await?;
         if shared.rows_affected() == 0 { Err(lease_lost(claim)) } else { Ok(()) }
@@ -317,7 +317,7 @@ impl Ledger {
                 .bind(halt.code())
                 .bind(claim.run_id.to_string())
                 .bind(claim.epoch)
-                .execute(&self.pool),
+                .execute(self.pool()),
             )
             .await?;
         if changed.rows_affected() == 0 { Err(lease_lost(claim)) } else { Ok(()) }
@@ -343,7 +343,7 @@ impl Ledger {
                      FROM goshift_run WHERE run_id = ?",
                 )
                 .bind(run_id.to_string())
-                .fetch_one(&self.pool),
+                .fetch_one(self.pool()),
             )
             .await?;
         read_standing(&row).map_err(|error| self.failure("reading a run", error))
@@ -365,7 +365,7 @@ impl Ledger {
                 .bind(worker)
                 .bind(MAX_LOST)
                 .bind(limit as i64)
-                .fetch_all(&self.pool),
+                .fetch_all(self.pool()),
             )
             .await?;
         self.read_due(&rows)

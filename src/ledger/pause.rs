@@ -160,7 +160,7 @@ impl Ledger {
         let deleting = self
             .query("DELETE FROM goshift_pause WHERE scope = ?")
             .bind(scope.key())
-            .execute(&self.pool);
+            .execute(self.pool());
         Ok(self.answer("resuming", deleting).await?.rows_affected() > 0)
     }
 
@@ -182,7 +182,7 @@ impl Ledger {
             "SELECT scope, {text:paused_at} AS at_text, paused_by, reason, \
              {ms_until:paused_at} AS age_ms FROM goshift_pause ORDER BY scope",
         );
-        let rows = self.answer("reading pauses", reading.fetch_all(&self.pool)).await?;
+        let rows = self.answer("reading pauses", reading.fetch_all(self.pool())).await?;
         let read: Result<_, _> = rows.iter().map(read).collect();
         read.map_err(|error| self.failure("reading pauses", error))
     }
@@ -197,7 +197,7 @@ impl Ledger {
                 "SELECT {bigint:COUNT(*)} AS runs FROM goshift_run \
                  WHERE state IN ('submitted', 'retrying') AND {paused}",
             )
-            .fetch_one(&self.pool);
+            .fetch_one(self.pool());
         let row = self.answer("counting what is held back", counting).await?;
         get(&row, "runs").map_err(|error| self.failure("counting what is held back", error))
     }
@@ -217,7 +217,7 @@ impl Ledger {
             )
             .bind(after.map(|id| id.to_string()).unwrap_or_default())
             .bind(limit as i64)
-            .fetch_all(&self.pool);
+            .fetch_all(self.pool());
         let rows = self.answer("looking for what is due", reading).await?;
         let read: Result<_, _> = rows.iter().map(Waiting::read).collect();
         read.map_err(|error| self.failure("looking for what is due", error))

@@ -24,7 +24,7 @@ impl Ledger {
             for run_id in batch {
                 query = query.bind(run_id.to_string());
             }
-            let done = self.answer("purging dead runs", query.execute(&self.pool)).await?;
+            let done = self.answer("purging dead runs", query.execute(self.pool())).await?;
             purged += done.rows_affected();
         }
         Ok(purged)

@@ -49,7 +49,7 @@ impl Ledger {
         let counting = self
             .query("SELECT {bigint:COUNT(*)} AS n FROM goshift_rejected WHERE run_id = ?")
             .bind(run_id.to_string())
-            .fetch_one(&self.pool);
+            .fetch_one(self.pool());
         let row = self.answer("counting rejected rows", counting).await?;
         let count = get::<i64>(&row, "n");
         count
@@ -89,7 +89,7 @@ impl Ledger {
             query = query.bind(task_id);
         }
         let doing = "reading rejected rows";
-        let rows = self.answer(doing, query.bind(limit).fetch_all(&self.pool)).await?;
+        let rows = self.answer(doing, query.bind(limit).fetch_all(self.pool())).await?;
         let read: Result<_, _> = rows.iter().map(read).collect();
         read.map_err(|error| self.failure(doing, error))
     }
@@ -106,7 +106,7 @@ impl Ledger {
             )
             .bind(by.to_string())
             .bind(run_id.to_string())
-            .execute(&self.pool);
+            .execute(self.pool());
         self.answer("noting a replay", noting).await.map(|_| ())
     }
 

@@ -111,7 +111,7 @@ impl Ledger {
             .bind(level.name())
             .bind(claim.run_id.to_string())
             .bind(claim.epoch)
-            .execute(&self.pool);
+            .execute(self.pool());
         let noted = self.answer("noting how a run was read", noting).await?;
         if noted.rows_affected() == 0 { Err(lease_lost(claim)) } else { Ok(()) }
     }
@@ -129,7 +129,7 @@ impl Ledger {
             .bind(rows as i64)
             .bind(claim.run_id.to_string())
             .bind(claim.epoch)
-            .execute(&self.pool);
+            .execute(self.pool());
         let noted = self.answer("noting deleted rows", noting).await?;
         if noted.rows_affected() == 0 { Err(lease_lost(claim)) } else { Ok(()) }
     }
@@ -143,7 +143,7 @@ impl Ledger {
         let asking = self
             .query("SELECT rows_written, rows_deleted FROM goshift_run WHERE run_id = ?")
             .bind(run_id.to_string())
-            .fetch_one(&self.pool);
+            .fetch_one(self.pool());
         let row = self.answer("asking what a run has written", asking).await?;
         let count = |name| get::<i64>(&row, name).map(|rows| rows.max(0) as u64);
         let failed = |error| self.failure("asking what a run has written", error);
@@ -171,7 +171,7 @@ impl Ledger {
                  FROM goshift_run WHERE run_id = ?",
             )
             .bind(claim.run_id.to_string())
-            .fetch_one(&self.pool)
+            .fetch_one(self.pool())
             .await?;
         let mut stored = StoredShards {
             split_done: get::<i64>(&run, "split_done")? == 1,
@@ -191,7 +191,7 @@ impl Ledger {
                      ORDER BY shard_no DESC LIMIT 1",
                 )
                 .bind(claim.run_id.to_string())
-                .fetch_optional(&self.pool)
+                .fetch_optional(self.pool())
                 .await?;
             stored.last = last.map(|row| read_shard(&row, claim.run_id)).transpose()?;
         }
@@ -209,7 +209,7 @@ impl Ledger {
                  AND (s.state = 'open' OR (s.state = 'held' AND r.state <> 'running')) ORDER BY s.run_id, s.shard_no",
             )
             .bind(claim.task_id)
-            .fetch_all(&self.pool)
+            .fetch_all(self.pool())
             .await?;
         rows.iter()
             .map(|row| {
@@ -230,7 +230,7 @@ impl Ledger {
                 "UPDATE goshift_run SET lost_holder = 0 WHERE task_id = ? AND lost_holder = 1",
             )
             .bind(claim.task_id)
-            .execute(&self.pool),
+            .execute(self.pool()),
         )
         .await
         .map(|_| ())

@@ -65,7 +65,7 @@ impl Ledger {
                  AND finished_at < {now_plus} LIMIT 1",
             )
             .bind(before(age))
-            .fetch_optional(&self.pool);
+            .fetch_optional(self.pool());
         Ok(self.answer("looking for old runs", reading).await?.is_some())
     }
 
@@ -79,7 +79,7 @@ impl Ledger {
                 "SELECT run_id FROM goshift_run WHERE {DEAD} AND finished_at < {{now_plus}}"
             ))
             .bind(before(age))
-            .fetch_all(&self.pool);
+            .fetch_all(self.pool());
         let rows = self.answer("looking for old runs", reading).await?;
         let read: Result<_, _> =
             rows.iter().map(|row| parse_id(&get::<String>(row, "run_id")?)).collect();
@@ -99,7 +99,7 @@ impl Ledger {
             .bind(after.map(|id| id.to_string()).unwrap_or_default())
             .bind(before(age))
             .bind(RUNS)
-            .fetch_all(&self.pool);
+            .fetch_all(self.pool());
         let rows = self.answer("looking for old runs", reading).await?;
         let read = |row: &AnyRow| {
             Ok::<_, sqlx::Error>(OldRun {
@@ -116,7 +116,7 @@ impl Ledger {
             .query("DELETE FROM goshift_shard WHERE run_id = ? AND shard_no > ?")
             .bind(run_id.to_string())
             .bind(from)
-            .execute(&self.pool);
+            .execute(self.pool());
         self.answer("deleting old shards", deleting).await.map(|_| ())
     }
 

@@ -120,7 +120,7 @@ impl Ledger {
     /// # Errors
     /// When the ledger can't be read.
     pub async fn now(&self) -> Result<Timestamp> {
-        let asking = self.query("SELECT {now_text} AS now_text").fetch_one(&self.pool);
+        let asking = self.query("SELECT {now_text} AS now_text").fetch_one(self.pool());
         let row = self.answer("asking for the time", asking).await?;
         moment(&row, "now_text").map_err(|error| self.failure("asking for the time", error))
     }
@@ -178,7 +178,7 @@ impl Ledger {
     /// When the ledger can't be written.
     pub async fn remove_schedule(&self, task_id: i64) -> Result<bool> {
         let removing = self.query("DELETE FROM goshift_schedule WHERE task_id = ?").bind(task_id);
-        let removed = self.answer("removing a schedule", removing.execute(&self.pool)).await?;
+        let removed = self.answer("removing a schedule", removing.execute(self.pool())).await?;
         Ok(removed.rows_affected() > 0)
     }
 
@@ -188,7 +188,7 @@ impl Ledger {
     /// When the ledger can't be read.
     pub async fn schedule(&self, task_id: i64) -> Result<Option<ScheduleRow>> {
         let query = format!("SELECT {COLUMNS} FROM goshift_schedule WHERE task_id = ?");
-        let asking = self.query(&query).bind(task_id).fetch_optional(&self.pool);
+        let asking = self.query(&query).bind(task_id).fetch_optional(self.pool());
         let row = self.answer("reading a schedule", asking).await?;
         let row = row.as_ref().map(read).transpose();
         row.map_err(|error| self.failure("reading a schedule", error))
@@ -206,7 +206,7 @@ impl Ledger {
             .query(&query)
             .bind(after.unwrap_or(i64::MIN))
             .bind(i64::try_from(limit).unwrap_or(i64::MAX))
-            .fetch_all(&self.pool);
+            .fetch_all(self.pool());
         let rows = self.answer("listing schedules", asking).await?;
         let read: Result<_, _> = rows.iter().map(read).collect();
         read.map_err(|error| self.failure("listing schedules", error))
@@ -228,7 +228,7 @@ impl Ledger {
                  ORDER BY next_at LIMIT ?",
             )
             .bind(AT_ONCE)
-            .fetch_all(&self.pool);
+            .fetch_all(self.pool());
         let rows = self.answer(doing, asking).await?;
         let read = |row: &AnyRow| {
             Ok::<_, sqlx::Error>(DueSchedule {
@@ -322,7 +322,7 @@ impl Ledger {
             .bind(why)
             .bind(due.task_id)
             .bind(due.cron.as_str())
-            .execute(&self.pool);
+            .execute(self.pool());
         self.answer("switching a schedule off", stopping).await.map(|_| ())
     }
 }

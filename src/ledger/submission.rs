@@ -263,7 +263,7 @@ impl Ledger {
         for run_id in runs {
             query = query.bind(run_id.to_string());
         }
-        query.execute(&self.pool).await?;
+        query.execute(self.pool()).await?;
         Ok(())
     }
 }

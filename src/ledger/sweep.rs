@@ -74,7 +74,7 @@ impl Ledger {
                 .bind(-(overdue.as_millis() as i64))
                 .bind(-(overdue.as_millis() as i64))
                 .bind(limit as i64)
-                .fetch_all(&self.pool),
+                .fetch_all(self.pool()),
             )
             .await?;
         due.extend(self.read_due(&rows)?);
@@ -88,7 +88,7 @@ impl Ledger {
              (SELECT MIN(run_id) FROM goshift_run WHERE waits_for IS NOT NULL AND {WAITING} \
               GROUP BY waits_for) ORDER BY run_id"
         ));
-        let rows = self.answer("looking for work", query.fetch_all(&self.pool)).await?;
+        let rows = self.answer("looking for work", query.fetch_all(self.pool())).await?;
         self.read_due(&rows)
     }
 
@@ -116,7 +116,7 @@ impl Ledger {
             .query("SELECT {bigint:COUNT(*)} AS runs FROM goshift_run WHERE (state IN ('submitted', 'retrying') AND NOT {paused}) OR (state = 'running' \
                  AND (lease_until IS NULL OR lease_until < {now_plus}))")
             .bind((lease / 3 * 2).as_millis() as i64)
-            .fetch_one(&self.pool);
+            .fetch_one(self.pool());
         let row = self.answer("counting work", counting).await?;
         let count: i64 = get(&row, "runs").map_err(|e| self.failure("counting work", e))?;
         Ok(count.max(0) as u64)
@@ -142,7 +142,7 @@ impl Ledger {
                 )
                 .bind(-(older_than.as_millis() as i64))
                 .bind(limit as i64)
-                .fetch_all(&self.pool),
+                .fetch_all(self.pool()),
             )
             .await?;
         let read = |row| {
@@ -172,7 +172,7 @@ impl Ledger {
                 "UPDATE goshift_run SET dead_letter = 2 WHERE run_id = ? AND dead_letter = 1",
             )
             .bind(run_id.to_string())
-            .execute(&self.pool),
+            .execute(self.pool()),
         )
         .await
         .map(|_| ())

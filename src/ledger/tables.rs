@@ -27,7 +27,7 @@ impl Ledger {
         // script creates last for the other tables: a small task has no time for more questions.
         const LATEST: &str =
             "SELECT traceparent, drain_requested FROM goshift_run, goshift_worker WHERE 1 = 0";
-        let looking = self.query(LATEST).fetch_optional(&self.pool);
+        let looking = self.query(LATEST).fetch_optional(self.pool());
         match tokio::time::timeout(self.patience, looking).await {
             Ok(Err(error @ sqlx::Error::Database(_))) => Err(Error::config(format!(
                 "the ledger in {} was made by another version of goshift",
@@ -53,7 +53,7 @@ impl Ledger {
     }
 
     async fn execute_script(&self, script: &'static str) -> Result<()> {
-        let mut conn = self.pool.acquire().await.map_err(|e| self.failure("connecting", e))?;
+        let mut conn = self.pool().acquire().await.map_err(|e| self.failure("connecting", e))?;
         conn.execute(sqlx::raw_sql(script))
             .await
             .map(|_| ())
@@ -73,7 +73,7 @@ impl Ledger {
         };
         let count: i64 = sqlx::query_scalar(AssertSqlSafe(self.dialect.sql(sql)))
             .bind(name)
-            .fetch_one(&self.pool)
+            .fetch_one(self.pool())
             .await
             .map_err(|error| self.failure("looking for goshift's tables", error))?;
         Ok(count > 0)

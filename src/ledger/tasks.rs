@@ -23,7 +23,7 @@ impl Ledger {
         let row = self
             .query(&format!("SELECT {COLUMNS} FROM task_def_sync_manager WHERE id = ?"))
             .bind(id)
-            .fetch_optional(&self.pool)
+            .fetch_optional(self.pool())
             .await
             .map_err(|error| self.task_failure(error))?;
         let row = row.ok_or_else(|| unknown_task(id))?;
@@ -44,7 +44,7 @@ impl Ledger {
             for id in group {
                 query = query.bind(*id);
             }
-            let rows = query.fetch_all(&self.pool).await.map_err(|e| self.task_failure(e))?;
+            let rows = query.fetch_all(self.pool()).await.map_err(|e| self.task_failure(e))?;
             let found: Result<HashMap<i64, TaskRow>, _> =
                 rows.iter().map(|row| read(row).map(|task| (task.id, task))).collect();
             let mut found = found.map_err(|error| self.failure("reading tasks", error))?;
@@ -61,7 +61,7 @@ impl Ledger {
     /// When the table can't be read.
     pub async fn tasks(&self) -> Result<Vec<TaskRow>> {
         self.query(&format!("SELECT {COLUMNS} FROM task_def_sync_manager ORDER BY id"))
-            .fetch_all(&self.pool)
+            .fetch_all(self.pool())
             .await
             .and_then(|rows| rows.iter().map(read).collect())
             .map_err(|error| self.task_failure(error))

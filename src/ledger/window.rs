@@ -29,7 +29,7 @@ impl Ledger {
         let reading = self
             .query("SELECT bounds, mark FROM goshift_cursor WHERE run_id = ?")
             .bind(run_id.to_string())
-            .fetch_optional(&self.pool);
+            .fetch_optional(self.pool());
         let Some(row) = self.answer("reading a window", reading).await? else { return Ok(None) };
         let texts = get::<String>(&row, "bounds").and_then(|reads| Ok((reads, get(&row, "mark")?)));
         let (reads, mark): (String, Option<String>) =
@@ -49,7 +49,7 @@ impl Ledger {
                  ORDER BY c.run_id DESC LIMIT 1",
             )
             .bind(task_id)
-            .fetch_optional(&self.pool);
+            .fetch_optional(self.pool());
         let Some(row) = self.answer("reading a watermark", reading).await? else { return Ok(None) };
         let texts = get::<String>(&row, "scope").and_then(|scope| Ok((scope, get(&row, "mark")?)));
         let (found, mark): (String, Option<String>) =
