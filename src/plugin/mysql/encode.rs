@@ -11,6 +11,8 @@ use crate::schema::LogicalType;
 pub(super) enum Literal {
     /// Digits without quotes.
     Number,
+    /// The same where [`Check::Integer`] has seen that they are.
+    Integer,
     /// The same for FLOAT.
     Single,
     /// A string literal.
@@ -45,6 +47,7 @@ impl Literal {
     fn push(self, sql: &mut Vec<u8>, cell: &[u8]) -> Result<(), String> {
         match self {
             Literal::Number => sql.extend_from_slice(number(cell)?),
+            Literal::Integer => sql.extend_from_slice(cell),
             Literal::Single => sql.extend_from_slice(single(number(cell)?)),
             Literal::Text => sql::push_text(sql, cell),
             Literal::Hex => sql::push_hex(sql, cell),
@@ -65,6 +68,7 @@ impl Literal {
     fn push_field(self, out: &mut Vec<u8>, cell: &[u8]) -> Result<(), String> {
         match self {
             Literal::Number => out.extend_from_slice(number(cell)?),
+            Literal::Integer => out.extend_from_slice(cell),
             Literal::Single => out.extend_from_slice(single(number(cell)?)),
             Literal::Text => sql::push_field(out, cell),
             Literal::Hex => sql::push_digits(out, cell),
@@ -76,7 +80,7 @@ impl Literal {
 }
 
 fn number(cell: &[u8]) -> Result<&[u8], String> {
-    let plain = cell.iter().all(|b| b.is_ascii_digit() || b"+-.eE".contains(b));
+    let plain = cell.iter().all(|b| matches!(b, b'0'..=b'9' | b'+' | b'-' | b'.' | b'e' | b'E'));
     (plain && !cell.is_empty())
         .then_some(cell)
         .ok_or_else(|| "holds NaN or infinity, which MySQL has no value for".to_owned())
@@ -191,8 +195,12 @@ impl Form {
             out.extend_from_slice(null);
             return Ok(());
         };
-        self.check.verify(cell)?;
-        self.width.verify(cell)?;
+        if self.check != Check::None {
+            self.check.verify(cell)?;
+        }
+        if self.width != Width::Free {
+            self.width.verify(cell)?;
+        }
         push(self.literal, out, cell)
     }
 }
@@ -206,8 +214,12 @@ impl Encoder {
     pub(super) fn new(plan: &WritePlan) -> Self {
         let columns = plan.columns.iter().map(|column| {
             let to = &plan.schema.columns[column.target];
+            let literal = match Literal::choose(&column.from, &to.logical) {
+                Literal::Number if column.check == Check::Integer => Literal::Integer,
+                literal => literal,
+            };
             Form {
-                literal: Literal::choose(&column.from, &to.logical),
+                literal,
                 check: column.check,
                 width: Width::choose(&column.from, column.same_native, to),
                 nullable: to.nullable,
@@ -226,10 +238,16 @@ impl Encoder {
                 Literal::Hex => format!("UNHEX(@g{position})"),
                 Literal::Bits => format!("CAST(CONV(@g{position}, 2, 10) AS UNSIGNED)"),
                 // As text 0 would be the year 2000.
-                Literal::Number if column.logical == LogicalType::Year => format!("@g{position}+0"),
+                Literal::Number | Literal::Integer if column.logical == LogicalType::Year => {
+                    format!("@g{position}+0")
+                }
                 // As text 1 would be the byte 0x31.
                 Literal::Bool if is_bit => format!("@g{position}+0"),
-                Literal::Number | Literal::Single | Literal::Text | Literal::Bool => {
+                Literal::Number
+                | Literal::Integer
+                | Literal::Single
+                | Literal::Text
+                | Literal::Bool => {
                     columns.push(name);
                     continue;
                 }

@@ -224,7 +224,10 @@ impl Reader for MysqlReader {
             sql::range(plan, range)
         );
         let mut lease = self.db.lease().await?;
-        let mut rows = (&mut *lease).fetch(sqlx::raw_sql(AssertSqlSafe(query)));
+        // The driver enters the span of this moment around each row.
+        let mut rows = tracing::dispatcher::with_default(&tracing::Dispatch::none(), || {
+            (&mut *lease).fetch(sqlx::raw_sql(AssertSqlSafe(query)))
+        });
         let mut batch = Batch::new(columns.len());
         while let Some(row) = rows.try_next().await.map_err(|e| self.db.failure(&doing, e))? {
             push_row(&mut batch, &row, &columns).map_err(|e| self.db.failure(&doing, e))?;

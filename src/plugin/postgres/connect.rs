@@ -8,6 +8,9 @@ use bytes::Bytes;
 use futures::stream::{BoxStream, StreamExt, TryStreamExt};
 use sqlx::postgres::{PgConnectOptions, PgConnection, PgCopyIn, PgRow, PgSslMode};
 use sqlx::{AssertSqlSafe, ConnectOptions, Connection, Executor};
+use tokio::runtime::Handle;
+use tokio::sync::oneshot;
+use tracing::instrument::WithSubscriber;
 
 use super::snapshot::Hold;
 use super::{error, sql};
@@ -236,7 +239,12 @@ impl Lane {
 
     /// Starts a `COPY … TO STDOUT`.
     pub(super) async fn copy_out(&mut self, sql: String) -> Result<BoxStream<'_, Result<Bytes>>> {
-        let stream = self.connection().copy_out_raw(&without_nul(sql)?).await;
+        // The driver enters the span of this moment around each row, which costs more than the row.
+        let stream = self
+            .connection()
+            .copy_out_raw(&without_nul(sql)?)
+            .with_subscriber(tracing::Dispatch::none())
+            .await;
         Ok(stream.map_err(error::from_sqlx)?.map_err(error::from_sqlx).boxed())
     }
 
@@ -317,23 +325,40 @@ fn search_path(schema: Option<&str>) -> String {
     )
 }
 
+/// Does something on a thread of its own, as long as somebody waits for it. While it computes the proof
+/// of a password (SCRAM, 4,096 rounds) the driver yields after every five of them, and each time a worker
+/// of the runtime would wake another one to take over.
+async fn apart<T: Send + 'static>(work: impl Future<Output = T> + Send + 'static) -> Result<T> {
+    let (mut done, outcome) = oneshot::channel();
+    let runtime = Handle::current();
+    tokio::task::spawn_blocking(move || {
+        runtime.block_on(async move {
+            tokio::select! {
+                made = work => drop(done.send(made)),
+                () = done.closed() => {}
+            }
+        });
+    });
+    outcome.await.map_err(|_| Error::internal("connecting to PostgreSQL ended early"))
+}
+
 /// Opens and sets up one connection to a server that is new enough.
 async fn connect(config: &ConnectionConfig) -> Result<PgConnection> {
-    let options = options(config)?;
+    let (options, port) = (options(config)?, config.port.unwrap_or(DEFAULT_PORT));
     let timeout = config.statement_timeout.map_or(0, |timeout| timeout.as_millis().max(1));
     let session = format!(
         "{SESSION}SET statement_timeout = {timeout}; {}",
         search_path(config.schema.as_deref())
     );
-    let attempt = async {
+    let attempt = async move {
         let mut connection = PgConnection::connect_with(&options).await?;
         #[cfg(target_os = "linux")]
-        super::nodelay::set(config.port.unwrap_or(DEFAULT_PORT));
+        super::nodelay::set(port);
         connection.execute(sqlx::raw_sql(AssertSqlSafe(session))).await?;
         Ok::<_, sqlx::Error>(connection)
     };
-    let connection = match tokio::time::timeout(config.timeout(), attempt).await {
-        Ok(outcome) => outcome.map_err(|error| error::connecting(config, error))?,
+    let connection = match tokio::time::timeout(config.timeout(), apart(attempt)).await {
+        Ok(outcome) => outcome?.map_err(|error| error::connecting(config, error))?,
         Err(_) => {
             return Err(Error::transient(format!(
                 "{} ({}): no answer within {} s",

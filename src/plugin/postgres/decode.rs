@@ -3,14 +3,25 @@
 use crate::batch::Batch;
 use crate::error::{Error, Result};
 
+/// How a column's text becomes canonical.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Cell {
+    /// It is.
+    Plain,
+    /// bytea, which arrives as `\x…`.
+    Hex,
+    /// character(n): the blanks that fill it up are no part of the value (PostgreSQL manual 8.3). A cast
+    /// to text in the server would cut them off, too, and costs it more than all else about such a column.
+    Padded,
+}
+
 /// Reads a COPY stream in pieces of any size; a piece may end inside an escape.
 ///
 /// COPY TO escapes with one letter only, never by number, and writes `\N` for NULL and nothing
 /// else (PostgreSQL manual, COPY, text format).
 pub(super) struct Decoder {
     batch: Batch,
-    /// Columns of type bytea, which arrive as `\x…`.
-    hex: Vec<bool>,
+    cells: Vec<Cell>,
     /// Position of the current cell in its row.
     column: usize,
     /// Arena offset of the current cell.
@@ -20,10 +31,10 @@ pub(super) struct Decoder {
 }
 
 impl Decoder {
-    /// For rows of as many cells as there are flags; a flag marks bytea.
-    pub(super) fn new(hex: Vec<bool>) -> Self {
-        let batch = Batch::new(hex.len());
-        Self { batch, hex, column: 0, start: 0, escaped: false, null: false }
+    /// For rows of such cells.
+    pub(super) fn new(cells: Vec<Cell>) -> Self {
+        let batch = Batch::new(cells.len());
+        Self { batch, cells, column: 0, start: 0, escaped: false, null: false }
     }
 
     /// Reads until the piece or the batch is at its end, and returns the number of bytes read.
@@ -73,7 +84,7 @@ impl Decoder {
 
     fn take(&mut self) -> Batch {
         self.start = 0;
-        std::mem::replace(&mut self.batch, Batch::new(self.hex.len()))
+        std::mem::replace(&mut self.batch, Batch::new(self.cells.len()))
     }
 
     fn unescape(&mut self, letter: u8) {
@@ -95,15 +106,17 @@ impl Decoder {
     }
 
     fn end_cell(&mut self) -> Result<()> {
-        if self.column >= self.hex.len() {
+        let Some(cell) = self.cells.get(self.column) else {
             return Err(Error::internal("a row of PostgreSQL's COPY has too many cells"));
-        }
+        };
         if self.null {
             self.null = false;
             self.batch.push_null();
         } else {
-            if self.hex[self.column] {
-                decode_hex(self.batch.arena(), self.start)?;
+            match cell {
+                Cell::Plain => {}
+                Cell::Hex => decode_hex(self.batch.arena(), self.start)?,
+                Cell::Padded => trim_blanks(self.batch.arena(), self.start),
             }
             self.batch.end_cell();
         }
@@ -114,12 +127,18 @@ impl Decoder {
 
     fn end_row(&mut self) -> Result<()> {
         self.end_cell()?;
-        if self.column != self.hex.len() {
+        if self.column != self.cells.len() {
             return Err(Error::internal("a row of PostgreSQL's COPY has too few cells"));
         }
         self.column = 0;
         Ok(())
     }
+}
+
+/// Cuts off the blanks at the end of what was appended from `start` on.
+fn trim_blanks(arena: &mut Vec<u8>, start: usize) {
+    let last = arena[start..].iter().rposition(|&byte| byte != b' ');
+    arena.truncate(last.map_or(start, |last| start + last + 1));
 }
 
 /// Replaces `\x` and hex digits from `start` on by the bytes they stand for.
@@ -154,8 +173,8 @@ mod tests {
 
     type Rows = Vec<Vec<Option<Vec<u8>>>>;
 
-    fn decode(input: &[u8], hex: &[bool], piece: usize) -> Rows {
-        let mut decoder = Decoder::new(hex.to_vec());
+    fn decode(input: &[u8], cells: &[Cell], piece: usize) -> Rows {
+        let mut decoder = Decoder::new(cells.to_vec());
         for mut piece in input.chunks(piece) {
             while !piece.is_empty() {
                 let read = decoder.feed(piece).unwrap();
@@ -176,26 +195,46 @@ mod tests {
             vec![some(b"2"), some(b"\x08\x0c\x0b\r"), some(b"")],
         ];
         for piece in 1..=input.len() {
-            assert_eq!(decode(input, &[false, false, true], piece), expected, "{piece}");
+            assert_eq!(
+                decode(input, &[Cell::Plain, Cell::Plain, Cell::Hex], piece),
+                expected,
+                "{piece}"
+            );
+        }
+    }
+
+    #[test]
+    fn the_blanks_that_fill_a_character_column_up_are_cut_off_and_no_others() {
+        let input = b"a  \ta  \n   \t   \n\\t \t\\t \n\\N\t\\N\n b c \t b c \n";
+        let some = |bytes: &[u8]| Some(bytes.to_vec());
+        let expected: Rows = vec![
+            vec![some(b"a"), some(b"a  ")],
+            vec![some(b""), some(b"   ")],
+            vec![some(b"\t"), some(b"\t ")],
+            vec![None, None],
+            vec![some(b" b c"), some(b" b c ")],
+        ];
+        for piece in 1..=input.len() {
+            assert_eq!(decode(input, &[Cell::Padded, Cell::Plain], piece), expected, "{piece}");
         }
     }
 
     #[test]
     fn a_cut_row_and_a_wrong_width_are_errors() {
         for (input, columns) in [(&b"1\t2"[..], 2), (b"1\n2", 1), (b"1\\", 1)] {
-            let mut decoder = Decoder::new(vec![false; columns]);
+            let mut decoder = Decoder::new(vec![Cell::Plain; columns]);
             decoder.feed(input).unwrap();
             assert!(decoder.take_rest().is_err());
         }
-        assert!(Decoder::new(vec![false]).feed(b"1\t2\n").is_err());
-        assert!(Decoder::new(vec![false; 3]).feed(b"1\t2\n").is_err());
+        assert!(Decoder::new(vec![Cell::Plain]).feed(b"1\t2\n").is_err());
+        assert!(Decoder::new(vec![Cell::Plain; 3]).feed(b"1\t2\n").is_err());
     }
 
     #[test]
     fn a_full_batch_is_handed_over_between_rows() {
         let line = [vec![b'x'; 1000], b"\n".to_vec()].concat();
         let input = line.repeat(300);
-        let (mut decoder, mut rest, mut rows) = (Decoder::new(vec![false]), &input[..], 0);
+        let (mut decoder, mut rest, mut rows) = (Decoder::new(vec![Cell::Plain]), &input[..], 0);
         while !rest.is_empty() {
             let read = decoder.feed(rest).unwrap();
             rest = &rest[read..];

@@ -1,6 +1,6 @@
 //! The inner loops, for `benches/hot_loops.rs` only.
 
-use super::decode::Decoder;
+use super::decode::{Cell, Decoder};
 use super::encode::Encoder;
 use super::tuples::Tuples;
 use crate::batch::Batch;
@@ -22,7 +22,7 @@ pub fn lines(plan: &WritePlan, batch: &Batch) -> Result<usize> {
 /// # Errors
 /// For what is no such text.
 pub fn decode(columns: usize, text: &[u8]) -> Result<usize> {
-    let mut decoder = Decoder::new(vec![false; columns]);
+    let mut decoder = Decoder::new(vec![Cell::Plain; columns]);
     let (mut rest, mut rows) = (text, 0);
     while !rest.is_empty() {
         rest = &rest[decoder.feed(rest)?..];

@@ -8,7 +8,7 @@ use futures::StreamExt;
 use futures::stream::BoxStream;
 
 use super::connect::Db;
-use super::decode::Decoder;
+use super::decode::{Cell, Decoder};
 use super::describe::get;
 use super::writer::single;
 use super::{digest, hazards, rights, snapshot, sql, window};
@@ -190,15 +190,21 @@ fn copy_statement(plan: &ReadPlan, range: &KeyRange) -> Result<String> {
     ))
 }
 
-/// An expression whose text is canonical in our sessions.
+/// An expression whose text is canonical in our sessions, once it is read as [`cell`] says.
 fn canonical(column: &Column) -> String {
     let name = sql::ident(&column.name);
     match column.logical {
         LogicalType::Bool => format!("{name}::int"),
-        // The blanks that fill it up are no part of the value (PostgreSQL manual 8.3).
-        LogicalType::Text(_) if column.native.starts_with("character(") => format!("{name}::text"),
         LogicalType::TimestampTz(_) => format!("({name} AT TIME ZONE 'UTC')"),
         _ => name,
+    }
+}
+
+fn cell(column: &Column) -> Cell {
+    match column.logical {
+        LogicalType::Bytes(_) => Cell::Hex,
+        LogicalType::Text(_) if column.native.starts_with("character(") => Cell::Padded,
+        _ => Cell::Plain,
     }
 }
 
@@ -207,8 +213,7 @@ async fn decode(
     mut pieces: BoxStream<'_, Result<Bytes>>,
     out: &mut BatchSender,
 ) -> Result<()> {
-    let hex = plan.read_columns().map(|c| matches!(c.logical, LogicalType::Bytes(_))).collect();
-    let mut decoder = Decoder::new(hex);
+    let mut decoder = Decoder::new(plan.read_columns().map(cell).collect());
     while let Some(piece) = pieces.next().await {
         let piece = piece?;
         let mut rest = &piece[..];
