@@ -85,7 +85,7 @@ export const en = {
   'overview.overdue': 'Overdue',
   'overview.retrying': 'Retrying',
   'overview.running': 'Running',
-  'overview.slots': '{n} slots, {lost} lost',
+  'overview.slots': '{n} slot, {lost} lost|{n} slots, {lost} lost',
   'overview.throughput': 'Throughput now',
   'overview.throughput-line': 'Rows a second over the last minutes',
   'overview.waiting': 'Waiting',

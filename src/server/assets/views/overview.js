@@ -130,7 +130,12 @@ function tiles(counts) {
     tile('dead', counts?.dead, link('dead'), { state: 'failed' }),
     tile('workers', alive, link('workers'), {
       note:
-        counts && t('overview.slots', { n: number(counts.slots), lost: number(workers.lost ?? 0) }),
+        counts &&
+        t('overview.slots', {
+          n: number(counts.slots),
+          count: counts.slots,
+          lost: number(workers.lost ?? 0),
+        }),
     }),
   );
 }
