@@ -160,7 +160,10 @@ impl Arguments {
         let (mut runs, mut first_refusal) = (Vec::new(), None);
         let tell = |told| match told {
             Told::Entered { task_id, run_id, .. } => {
-                runs.push(run_id);
+                // Several may have joined one run that waits.
+                if !runs.contains(&run_id) {
+                    runs.push(run_id);
+                }
                 self.print(task_id, run_id, true)
             }
             Told::Refused(refusal) => {
@@ -172,10 +175,14 @@ impl Arguments {
                 Ok(())
             }
         };
-        rerun_dead(settings, ledger, submitter, chosen, &show::who(), tell).await?;
-        match first_refusal {
-            Some(refusal) => Err(refusal.into_error()),
-            None => Ok(runs),
+        let ended = rerun_dead(settings, ledger, submitter, chosen, &show::who(), tell).await;
+        match (ended, first_refusal) {
+            (Ok(()), None) => Ok(runs),
+            (Ok(()), Some(refusal)) => Err(refusal.into_error()),
+            (Err(error), refusal) => {
+                refusal.into_iter().for_each(|refusal| dead::refused("not rerun", refusal));
+                Err(error)
+            }
         }
     }
 

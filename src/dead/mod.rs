@@ -79,14 +79,14 @@ pub struct Chosen {
 }
 
 impl Chosen {
-    /// Everything that is dead, or everything of one task: at most `limit` runs, the latest, and as
-    /// many messages, the oldest.
+    /// Everything that is dead, or everything of one task: at most `limit` runs, those submitted last,
+    /// and as many messages, the oldest.
     ///
     /// # Errors
     /// When the ledger can't be read.
     pub async fn all(ledger: &Ledger, task: Option<i64>, limit: usize) -> Result<Self> {
         let filter = RunFilter { task_id: task, dead: true, limit, ..RunFilter::default() };
-        let runs = ledger.run_page(&filter, None).await?;
+        let runs = ledger.runs(&filter).await?;
         Ok(Self { named: false, task, runs, ..Self::named(limit) })
     }
 
@@ -147,7 +147,7 @@ impl Chosen {
     fn picks(&self, message: &DeadMessage) -> bool {
         match message.run_id {
             Some(_) if !self.named => true,
-            Some(id) if self.runs.iter().any(|run| run.run_id == id) => true,
+            Some(id) if !self.means_no_run(id) => true,
             _ => self.means(message),
         }
     }
@@ -158,6 +158,44 @@ impl Chosen {
             return self.names.contains(&name(message));
         }
         self.task.is_none() || self.task == message.task_id
+    }
+
+    /// Whether messages may be meant that never became a run.
+    fn wants_messages(&self) -> bool {
+        !self.named || !self.names.is_empty()
+    }
+
+    /// What it means that the dead queue can't be reached once the ledger has done its part.
+    ///
+    /// # Errors
+    /// The trouble, if nothing was done before; whoever asked must hear of what was.
+    fn without_queue(&self, trouble: Error, done: bool) -> Result<Option<Refusal>> {
+        if !done {
+            return Err(trouble);
+        }
+        if self.wants_messages() {
+            return Ok(Some(Refusal { subject: None, error: trouble }));
+        }
+        tracing::warn!(
+            "the messages of these runs stay in the broker until dead runs are next rerun or purged: \
+             {trouble}"
+        );
+        Ok(None)
+    }
+
+    /// Why a message is left alone that was named itself: it belongs to a run.
+    fn of_dead_run(&self, message: &DeadMessage) -> Option<Refusal> {
+        let (name, run) = (name(message), message.run_id?);
+        let is_asked_for = self.names.contains(&name) && self.means_no_run(run);
+        is_asked_for.then(|| {
+            let error = Error::usage(format!("it belongs to run {run}, which is dead"))
+                .with_remedy("name the run instead");
+            Refusal::of(Subject::Message(name), error)
+        })
+    }
+
+    fn means_no_run(&self, run: Uuid) -> bool {
+        self.runs.iter().all(|other| other.run_id != run)
     }
 
     /// Notes that a message was met.
@@ -172,7 +210,10 @@ impl Chosen {
         let refused = |name: &String| {
             let error =
                 Error::usage("no such message is in the dead queue, and no such run is dead")
-                    .with_remedy("list what is dead with `goshift dead list`");
+                    .with_remedy(
+                        "list what is dead with `goshift dead list`; if it is there, somebody else \
+                         was reading it just then: try again",
+                    );
             Refusal::of(Subject::Message(name.clone()), error)
         };
         names.into_iter().map(refused).collect()

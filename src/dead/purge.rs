@@ -26,15 +26,17 @@ pub struct Purged {
 /// leaves only a message whose run is settled.
 ///
 /// # Errors
-/// When the ledger or the broker can't be reached, and nothing was purged before that.
+/// When the ledger can't be reached; when the broker can't be, and the ledger had nothing to do.
 pub async fn purge(settings: &Settings, ledger: &Ledger, mut chosen: Chosen) -> Result<Purged> {
     let runs: Vec<Uuid> = chosen.runs.iter().map(|run| run.run_id).collect();
     let mut purged = Purged { refused: std::mem::take(&mut chosen.refused), ..Purged::default() };
     purged.runs = ledger.purge_dead(&runs).await?;
-    match purge_messages(settings, ledger, &mut chosen, &mut purged.messages).await {
+    match purge_messages(settings, ledger, &mut chosen, &mut purged).await {
         Ok(()) => purged.refused.extend(chosen.unknown()),
-        Err(error) if purged.runs == 0 && purged.messages == 0 => return Err(error),
-        Err(error) => purged.refused.push(Refusal { subject: None, error }),
+        Err(error) => {
+            let done = purged.runs > 0 || purged.messages > 0;
+            purged.refused.extend(chosen.without_queue(error, done)?);
+        }
     }
     Ok(purged)
 }
@@ -43,7 +45,7 @@ async fn purge_messages(
     settings: &Settings,
     ledger: &Ledger,
     chosen: &mut Chosen,
-    purged: &mut u64,
+    purged: &mut Purged,
 ) -> Result<()> {
     let Some(config) = submit::broker(settings)? else { return Ok(()) };
     let messages = take_dead(&config, |message| chosen.picks(message), usize::MAX).await?;
@@ -51,14 +53,15 @@ async fn purge_messages(
         chosen.meet(&message);
         let is_stranger = !is_run(ledger, &message).await?;
         let goes = if is_stranger {
-            chosen.means(&message) && (*purged as usize) < chosen.limit
+            chosen.means(&message) && (purged.messages as usize) < chosen.limit
         } else {
             is_settled(ledger, &message).await?
         };
         if goes {
             answer.ack().await;
-            *purged += u64::from(is_stranger);
+            purged.messages += u64::from(is_stranger);
         } else {
+            purged.refused.extend(chosen.of_dead_run(&message));
             answer.requeue().await;
         }
     }

@@ -4,9 +4,9 @@ use uuid::Uuid;
 
 use super::{Chosen, Refusal, Subject, name};
 use crate::config::Settings;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::event::Event;
-use crate::ledger::Ledger;
+use crate::ledger::{Ledger, State};
 use crate::queue::rabbitmq::{DeadMessage, take_dead};
 use crate::submit::{self, Submitter};
 
@@ -30,8 +30,7 @@ pub enum Told {
 /// dead and does not stop the others. `who` asks for it.
 ///
 /// # Errors
-/// When the ledger can't be reached, or the broker while nothing was entered before; those of `tell`.
-/// New runs of which it told are entered.
+/// When the ledger or the broker can't be reached, and nothing was entered before; those of `tell`.
 pub async fn rerun(
     settings: &Settings,
     ledger: &Ledger,
@@ -43,19 +42,23 @@ pub async fn rerun(
     for refusal in chosen.refused.drain(..) {
         tell(Told::Refused(refusal))?;
     }
-    let mut entered = 0_u64;
-    let mut counted = |told: Told| {
-        entered += u64::from(matches!(told, Told::Entered { .. }));
+    let mut done = false;
+    let mut noted = |told: Told| {
+        done |= matches!(told, Told::Entered { .. });
         tell(told)
     };
-    rerun_runs(submitter, &chosen, who, &mut counted).await?;
-    let messages = rerun_messages(settings, ledger, submitter, &mut chosen, &mut counted).await;
-    match messages {
-        Ok(()) => chosen.unknown().into_iter().try_for_each(|refusal| tell(Told::Refused(refusal))),
-        Err(error) if entered == 0 => Err(error),
+    if let Err(error) = rerun_runs(submitter, &chosen, who, &mut noted).await {
         // Whoever asked must hear of the new runs.
-        Err(error) => tell(Told::Refused(Refusal { subject: None, error })),
+        return match done {
+            true => tell(Told::Refused(Refusal { subject: None, error })),
+            false => Err(error),
+        };
     }
+    let refused = match rerun_messages(settings, ledger, submitter, &mut chosen, &mut noted).await {
+        Ok(()) => chosen.unknown(),
+        Err(error) => chosen.without_queue(error, done)?.into_iter().collect(),
+    };
+    refused.into_iter().try_for_each(|refusal| tell(Told::Refused(refusal)))
 }
 
 async fn rerun_runs(
@@ -80,17 +83,14 @@ async fn rerun_runs(
                 Ok(new) => tell(Told::Entered { task_id: run.task_id, run_id: new.run_id, of }),
                 // Without the ledger the others would fare no better.
                 Err(error) if error.is_transient() => Err(error),
-                Err(error) => {
-                    let error = error.context(format!("task {}", run.task_id));
-                    tell(Told::Refused(Refusal::of(of, error)))
-                }
+                Err(error) => tell(Told::Refused(Refusal::of(of, error))),
             }
         })
         .await
 }
 
-/// First the new run, then the acknowledgement: a crash in between leaves a dead message whose
-/// run has been rerun; the next call finds it settled.
+/// First the new run, then the acknowledgement. A crash in between leaves a dead message: the next call
+/// finds that its run was rerun, or that its message id has a run. One without any id runs twice.
 async fn rerun_messages(
     settings: &Settings,
     ledger: &Ledger,
@@ -110,13 +110,20 @@ async fn rerun_messages(
         chosen.meet(&message);
         let of = Subject::Message(name(&message));
         match resubmit(ledger, submitter, &message, chosen, left).await {
-            Ok(Settled::Stays) => answer.requeue().await,
+            Ok(Settled::Stays) => {
+                answer.requeue().await;
+                chosen
+                    .of_dead_run(&message)
+                    .map_or(Ok(()), |refusal| tell(Told::Refused(refusal)))?;
+            }
             Ok(Settled::Done) => answer.ack().await,
             Ok(Settled::Entered(task_id, run_id)) => {
                 answer.ack().await;
                 left -= 1;
                 tell(Told::Entered { task_id, run_id, of })?;
             }
+            // Those that are left go back to the queue by themselves.
+            Err(error) if error.is_transient() => return Err(error),
             Err(error) => {
                 answer.requeue().await;
                 tell(Told::Refused(Refusal::of(of, error)))?;
@@ -153,7 +160,20 @@ async fn resubmit(
         return Ok(Settled::Stays);
     }
     let event = Event::parse(&message.body)?;
-    let run = submit::from_event(&event, message.message_id.as_deref())?;
+    let message_id = message.message_id.as_deref().filter(|id| !id.is_empty());
+    let run = submit::from_event(&event, message_id)?;
     let submitted = submitter.submit(&run).await?;
+    if !submitted.new && event.dedup_key.is_none() && message_id.is_some() {
+        let (old, task) = (ledger.run(submitted.run_id).await?, run.task_id);
+        if State::is_terminal(&old.state) {
+            let id = old.run_id;
+            let error =
+                Error::usage(format!("its message id has a run already: {id}, {}", old.state));
+            return Err(error.with_remedy(format!(
+                "look at it with `goshift run {id}`: if it is this message's, purge the message; if not, \
+                 submit the task with `goshift-submit {task}`"
+            )));
+        }
+    }
     Ok(Settled::Entered(run.task_id, submitted.run_id))
 }

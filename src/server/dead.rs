@@ -1,5 +1,7 @@
 //! What is dead: repeated or given up. Dead runs are listed as `/runs?dead=true`.
 
+use std::sync::Arc;
+
 use axum::Json;
 use axum::extract::State;
 use serde::{Deserialize, Serialize};
@@ -22,12 +24,10 @@ const MOST: usize = 1000;
 #[serde(deny_unknown_fields)]
 pub(super) struct Which {
     /// These runs. Without `runs` and `messages` all are meant.
-    #[serde(default)]
-    runs: Vec<Uuid>,
+    runs: Option<Vec<Uuid>>,
     /// These messages that never became a run, by `message_id`.
-    #[serde(default)]
-    messages: Vec<String>,
-    /// Only this task's.
+    messages: Option<Vec<String>>,
+    /// Only this task's; not where any are named.
     task_id: Option<i64>,
 }
 
@@ -116,27 +116,32 @@ pub(super) struct Purged {
 
 impl Which {
     async fn choose(self, app: &App) -> Result<Chosen, Problem> {
-        let count = self.runs.len() + self.messages.len();
+        let named = self.runs.is_some() || self.messages.is_some();
+        if named && self.task_id.is_some() {
+            let both = Error::usage("runs or messages are named, and a task as well")
+                .with_remedy("leave \"task_id\" out, or name nothing to mean all of the task's");
+            return Err(Problem::refused(&both));
+        }
+        if !named {
+            return Ok(Chosen::all(&app.ledger, self.task_id, MOST).await?);
+        }
+        let (runs, messages) = (self.runs.unwrap_or_default(), self.messages.unwrap_or_default());
+        let count = runs.len() + messages.len();
         if count > MOST {
             let many = Error::usage(format!("{count} are named, at most {MOST} may be"));
             return Err(Problem::refused(&many));
         }
-        if count == 0 {
-            return Ok(Chosen::all(&app.ledger, self.task_id, MOST).await?);
-        }
         let mut chosen = Chosen::named(MOST);
-        for id in self.runs {
+        for id in runs {
             let run = runs::find(app, id).await?;
             if !run.dead {
                 let alive = Error::usage(format!("run {id} is not dead"))
                     .with_remedy("list those that are: /api/v1/runs?dead=true");
                 return Err(Problem::conflict(&alive));
             }
-            if self.task_id.is_none_or(|task| task == run.task_id) {
-                chosen.add_run(run);
-            }
+            chosen.add_run(run);
         }
-        self.messages.into_iter().for_each(|name| chosen.add_message(name));
+        messages.into_iter().for_each(|name| chosen.add_message(name));
         Ok(chosen)
     }
 }
@@ -170,6 +175,20 @@ fn split(subject: Subject) -> (Option<Uuid>, Option<String>) {
     }
 }
 
+/// Does the whole of it, also if the caller goes away in the middle: between a new run and the
+/// acknowledgement of the message that it repeats, say. Nobody else reads the dead queue meanwhile.
+async fn alone<T: Send + 'static>(
+    app: &Arc<App>,
+    work: impl Future<Output = Result<T>> + Send + 'static,
+) -> Result<T> {
+    let app = Arc::clone(app);
+    let whole = tokio::spawn(async move {
+        let _alone = app.dead_queue.lock().await;
+        work.await
+    });
+    whole.await.map_err(|error| Error::internal("the request ended early").caused_by(error))?
+}
+
 /// Lists messages that never became a run. They are in the broker only, and nobody else sees them while
 /// they are read: don't ask more often than somebody looks.
 #[utoipa::path(get, path = "/dead/messages", operation_id = "listDeadMessages", tag = "dead", params(Wanted),
@@ -180,8 +199,9 @@ pub(super) async fn messages(
     extract::Query(wanted): extract::Query<Wanted>,
 ) -> Result<Json<Messages>, Problem> {
     let limit = limit(wanted.limit)?;
-    let _alone = app.dead_queue.lock().await;
-    let mut found = dead::messages(&app.settings, &app.ledger).await?;
+    let shared = Arc::clone(&app);
+    let reading = async move { dead::messages(&shared.settings, &shared.ledger).await };
+    let mut found = alone(&app, reading).await?;
     found.retain(|message| wanted.task_id.is_none() || message.task_id == wanted.task_id);
     let items: Vec<_> = found.iter().take(limit).map(Message::from).collect();
     let more = found.len() - items.len();
@@ -197,21 +217,24 @@ pub(super) async fn again(
     extract::Json(which): extract::Json<Which>,
 ) -> Result<Json<Rerun>, Problem> {
     let chosen = which.choose(&app).await?;
-    let mut outcome = Rerun::default();
-    let tell = |told| {
-        match told {
-            Told::Entered { task_id, run_id, of } => {
-                let (rerun_of, message_id) = split(of);
-                outcome.runs.push(Repeated { run_id, rerun_of, message_id, task_id });
+    let shared = Arc::clone(&app);
+    let rerun = async move {
+        let mut outcome = Rerun::default();
+        let tell = |told| {
+            match told {
+                Told::Entered { task_id, run_id, of } => {
+                    let (rerun_of, message_id) = split(of);
+                    outcome.runs.push(Repeated { run_id, rerun_of, message_id, task_id });
+                }
+                Told::Refused(refusal) => outcome.refused.push(refusal.into()),
             }
-            Told::Refused(refusal) => outcome.refused.push(refusal.into()),
-        }
-        Ok(())
+            Ok(())
+        };
+        let App { settings, ledger, submitter, .. } = &*shared;
+        dead::rerun(settings, ledger, submitter, chosen, super::submit::CALLER, tell).await?;
+        Ok(outcome)
     };
-    let _alone = app.dead_queue.lock().await;
-    let (settings, ledger, submitter) = (&app.settings, &app.ledger, &app.submitter);
-    dead::rerun(settings, ledger, submitter, chosen, super::submit::CALLER, tell).await?;
-    Ok(Json(outcome))
+    Ok(Json(alone(&app, rerun).await?))
 }
 
 /// Gives up what is dead, at most 1,000 runs and messages at once: runs stay failed in the ledger, and
@@ -224,8 +247,9 @@ pub(super) async fn purge(
     extract::Json(which): extract::Json<Which>,
 ) -> Result<Json<Purged>, Problem> {
     let chosen = which.choose(&app).await?;
-    let _alone = app.dead_queue.lock().await;
-    let purged = dead::purge(&app.settings, &app.ledger, chosen).await?;
+    let shared = Arc::clone(&app);
+    let purge = async move { dead::purge(&shared.settings, &shared.ledger, chosen).await };
+    let purged = alone(&app, purge).await?;
     let refused = purged.refused.into_iter().map(Refusal::from).collect();
     Ok(Json(Purged { runs: purged.runs, messages: purged.messages, refused }))
 }

@@ -112,6 +112,7 @@ async fn dead_runs_are_listed_repeated_and_purged() {
         let rerun = served.post("/api/v1/dead/rerun", &json!({"runs": [run]})).expect(200);
         assert_eq!((&rerun["runs"][0]["rerun_of"], &rerun["refused"]), (&json!(run), &json!([])));
         served.post("/api/v1/dead/rerun", &json!({"runs": [run]})).refused(409, "not dead");
+        served.post("/api/v1/dead/purge", &json!({"runs": [], "task_id": 6})).refused(422, "named");
         served.site.drain();
         let purged = served.post("/api/v1/dead/purge", &json!({"task_id": 6})).expect(200);
         assert_eq!((&purged["runs"], &purged["messages"]), (&json!(1), &json!(0)), "{engine}");
@@ -230,9 +231,22 @@ async fn messages_that_never_became_a_run_are_listed_repeated_and_purged() {
     served.site.wait_for(&id(&runs[0]), "succeeded").await;
     assert_eq!(items("").len(), 2);
 
-    // In bulk, what nobody can read is left alone.
-    let rerun = served.post("/api/v1/dead/rerun", &json!({})).expect(200);
-    assert_eq!(rerun, json!({"runs": [], "refused": []}));
+    // A client that counts from 1 each day: whether it is the same message nobody can know.
+    served.site.tasks("DELETE FROM task_def_sync_manager WHERE id = 8").await;
+    served.site.publish(r#"{"task_id": 8}"#, Some("early")).await;
+    eventually("it is dead", || async { items("?task_id=8").len() == 1 }).await;
+    served.site.task(8, ("mysql", "source"), ("postgres", "later"), "").await;
+    let again = served.post("/api/v1/dead/rerun", &json!({"messages": ["early"]})).expect(200);
+    let why = again["refused"][0]["detail"].as_str().unwrap();
+    assert!(why.contains("has a run already"), "{again}");
+    served.post("/api/v1/dead/purge", &json!({"messages": ["early"]})).expect(200);
+
+    // Nothing named is nothing. In bulk, what nobody can read is left alone.
+    for which in [json!({"messages": []}), json!({})] {
+        let rerun = served.post("/api/v1/dead/rerun", &which).expect(200);
+        assert_eq!(rerun, json!({"runs": [], "refused": []}), "{which}");
+    }
+    assert_eq!(items("").len(), 2);
     let which = json!({"messages": ["greeting/1"]});
     let purged = served.post("/api/v1/dead/purge", &which).expect(200);
     assert_eq!(purged, json!({"runs": 0, "messages": 1, "refused": []}));

@@ -1,5 +1,6 @@
 //! `goshift dead`: list, show, rerun, purge.
 
+use std::collections::HashSet;
 use std::io::{BufRead, IsTerminal};
 use std::process::ExitCode;
 
@@ -53,10 +54,11 @@ async fn rerun(call: &Call, which: Which) -> Result<ExitCode> {
     let submitter = Submitter::open(&call.settings, ledger.clone(), "goshift dead rerun")?;
     let limit = which.limit.unwrap_or(usize::MAX);
     let chosen = choose(&ledger, which.task, which.names, limit).await?;
-    let (mut again, mut stay) = (0_i64, 0_i64);
+    // Several may have joined one run that waits.
+    let (mut again, mut stay) = (HashSet::new(), 0_i64);
     let tell = |told| match told {
         Told::Entered { task_id, run_id, of } => {
-            again += 1;
+            again.insert(run_id);
             show::line(&entered(task_id, run_id, &of, call.json))
         }
         Told::Refused(refusal) => {
@@ -66,7 +68,7 @@ async fn rerun(call: &Call, which: Which) -> Result<ExitCode> {
         }
     };
     dead::rerun(&call.settings, &ledger, &submitter, chosen, &show::who(), tell).await?;
-    let again = people::count(again);
+    let again = people::count(again.len() as i64);
     if stay == 0 {
         show::notice(&format!("{again} submitted again"));
         return Ok(ExitCode::SUCCESS);

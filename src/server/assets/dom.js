@@ -39,9 +39,12 @@ export function patch(parent, children) {
 function reconcile(parent, vnodes, mounts) {
   const keyed = new Map();
   const loose = new Map();
+  // Of several with the same key only one can be found again.
+  const doubled = [];
   for (const node of parent.childNodes) {
     const { tag, key } = node[VNODE] ?? {};
-    if (key !== undefined) keyed.set(key, node);
+    if (key !== undefined && keyed.has(key)) doubled.push(node);
+    else if (key !== undefined) keyed.set(key, node);
     else if (loose.has(tag)) loose.get(tag).push(node);
     else loose.set(tag, [node]);
   }
@@ -56,7 +59,7 @@ function reconcile(parent, vnodes, mounts) {
     return create(vnode, mounts);
   });
   // What goes away goes first, so that what stays need not be moved.
-  for (const node of keyed.values()) node.remove();
+  for (const node of [...keyed.values(), ...doubled]) node.remove();
   for (const queue of loose.values()) for (const node of queue) node.remove();
   let place = parent.firstChild;
   for (const node of nodes) {

@@ -26,6 +26,7 @@ export const en = {
   'dead.message': 'Message',
   'dead.messages': 'Messages that never became a run',
   'dead.messages-more': '{n} more: rerun or purge the first ones to see them.',
+  'dead.messages-none': 'None waits in the broker.',
   'dead.messages-text': 'They wait in the broker only: nobody could read them, say, or their task is gone.',
   'dead.none': 'No run is dead: none waits for a person.',
   'dead.purge-all': 'Purge all',
@@ -35,7 +36,7 @@ export const en = {
   'dead.purge-text':
     'Runs stay in the ledger as failed, and nobody is reminded of them any more; messages are gone. This can’t be taken back.',
   'dead.purged': '{n} dead letter purged|{n} dead letters purged',
-  'dead.refused': '{n} stays dead|{n} stay dead',
+  'dead.refused': 'What was not done',
   'dead.rerun-all': 'Rerun all',
   'dead.rerun-all-ask': 'Rerun all dead letters?',
   'dead.rerun-chosen': 'Rerun selected',

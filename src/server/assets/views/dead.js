@@ -85,7 +85,7 @@ export const deadView = {
         ),
         problemBox(work.problem, { dismiss: work.clear }),
         refusals(settle, draw),
-        loadProblem(dead),
+        h('div', { key: 'load-problem' }, loadProblem(dead)),
         deadTable(dead.data?.items, chosen.runs, draw),
         pager(pages, dead.data),
         messageTable(messages, chosen.messages, draw),
@@ -231,14 +231,14 @@ function refusals(settle, draw) {
   return h(
     'section',
     { class: 'card', role: 'alert', key: 'refused', 'data-testid': 'dead-refused' },
-    h('h2', {}, t('dead.refused', { n: number(refused.length), count: refused.length })),
+    h('h2', {}, t('dead.refused')),
     h(
       'ul',
       { class: 'plain' },
-      refused.map((one) =>
+      refused.map((one, at) =>
         h(
           'li',
-          { key: one.run_id ?? one.message_id ?? 'queue' },
+          { key: at },
           one.run_id && [runLink(one.run_id), ' '],
           one.message_id && [h('span', { class: 'mono' }, one.message_id), ' '],
           one.detail,

@@ -26,8 +26,8 @@ export function deadActions({ chosen, filter, refresh, work }) {
     refresh();
   }
 
-  async function submitAgain() {
-    const outcome = await post('dead/rerun', which());
+  async function submitAgain(wanted) {
+    const outcome = await post('dead/rerun', wanted);
     state.refused = outcome.refused;
     const count = outcome.runs.length;
     const place = count > 0 ? { href: link('runs'), text: t('nav.runs') } : null;
@@ -35,7 +35,7 @@ export function deadActions({ chosen, filter, refresh, work }) {
   }
 
   function rerun() {
-    return work.run('rerun', submitAgain);
+    return work.run('rerun', () => submitAgain(which()));
   }
 
   function scope() {
@@ -43,17 +43,21 @@ export function deadActions({ chosen, filter, refresh, work }) {
     return id === '' ? t('dead.all-scope') : t('dead.task-scope', { id });
   }
 
+  // What is meant is settled when the question is put: what was chosen may be dead no more when it is
+  // answered, and nothing chosen means all.
   function askRerunAll() {
+    const wanted = which();
     confirm({
       title: t('dead.rerun-all-ask'),
       text: scope(),
       submitLabel: t('dead.rerun-all'),
       testid: 'rerun-all-submit',
-      submit: submitAgain,
+      submit: () => submitAgain(wanted),
     });
   }
 
   function askPurge() {
+    const wanted = which();
     const count = size();
     const isSome = count > 0;
     confirm({
@@ -62,7 +66,7 @@ export function deadActions({ chosen, filter, refresh, work }) {
       submitLabel: t('action.purge'),
       testid: 'purge-submit',
       submit: async () => {
-        const { runs, messages, refused } = await post('dead/purge', which());
+        const { runs, messages, refused } = await post('dead/purge', wanted);
         state.refused = refused;
         const count = runs + messages;
         settled(t('dead.purged', { n: number(count), count }));

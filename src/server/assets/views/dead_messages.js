@@ -16,14 +16,14 @@ export async function loadMessages(filter, chosen, signal) {
   const found = await get('dead/messages', { ...filter.values, limit: MOST }, signal);
   const listed = new Set(found.items.map((message) => message.message_id));
   for (const name of chosen) if (!listed.has(name)) chosen.delete(name);
-  return found;
+  // Names need not be unique: two messages with the same body and no id have the same.
+  return { ...found, items: found.items.map((message, at) => ({ ...message, at })) };
 }
 
-/** Their table; nothing where there are none, as is usual. */
+/** Their table, or that there are none, as is usual. */
 export function messageTable(messages, chosen, draw) {
   const { data, refresh } = messages;
-  if (data === undefined) return loadProblem(messages);
-  if (data.items.length === 0) return null;
+  const isSome = data !== undefined && data.items.length > 0;
   return h(
     'section',
     { key: 'messages', class: 'dead-messages', 'data-testid': 'dead-messages' },
@@ -33,16 +33,19 @@ export function messageTable(messages, chosen, draw) {
       h('h2', {}, t('dead.messages')),
       h('button', { type: 'button', onclick: refresh }, t('action.refresh')),
     ),
-    h('p', { class: 'muted' }, t('dead.messages-text')),
+    data !== undefined &&
+      h('p', { class: 'muted' }, t(isSome ? 'dead.messages-text' : 'dead.messages-none')),
     loadProblem(messages),
-    table({
-      caption: t('dead.messages'),
-      columns: columns(chosen, draw),
-      rows: data.items,
-      key: (message) => message.message_id,
-      rowProps: (message) => ({ class: chosen.has(message.message_id) ? 'is-chosen' : '' }),
-    }),
-    data.more > 0 && h('p', { class: 'muted' }, t('dead.messages-more', { n: number(data.more) })),
+    isSome &&
+      table({
+        caption: t('dead.messages'),
+        columns: columns(chosen, draw),
+        rows: data.items,
+        key: (message) => message.at,
+        rowProps: (message) => ({ class: chosen.has(message.message_id) ? 'is-chosen' : '' }),
+      }),
+    isSome &&
+      data.more > 0 && h('p', { class: 'muted' }, t('dead.messages-more', { n: number(data.more) })),
   );
 }
 
