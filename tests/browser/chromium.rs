@@ -165,7 +165,7 @@ impl Browser {
     }
 
     /// What the browser has complained of.
-    pub async fn complaints(&self) -> Vec<String> {
+    pub fn complaints(&self) -> Vec<String> {
         let url = format!("{}/se/log", self.session_url);
         let mut answer = ureq::post(url).send_json(json!({"type": "browser"})).unwrap();
         let log: Value = answer.body_mut().read_json().unwrap();
@@ -183,7 +183,7 @@ impl Browser {
 
     /// Ends it; it may have complained of nothing.
     pub async fn close(self) {
-        let complaints = self.complaints().await;
+        let complaints = self.complaints();
         assert!(complaints.is_empty(), "{complaints:#?}");
         self.client.clone().close().await.unwrap();
     }
