@@ -30,6 +30,16 @@ pub enum Subject {
     Message(String),
 }
 
+impl Subject {
+    /// The run's id, or the message's name.
+    pub fn split(self) -> (Option<Uuid>, Option<String>) {
+        match self {
+            Self::Run(id) => (Some(id), None),
+            Self::Message(name) => (None, Some(name)),
+        }
+    }
+}
+
 impl fmt::Display for Subject {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -183,7 +193,7 @@ impl Chosen {
         Ok(None)
     }
 
-    /// Why a message is left alone that was named itself: it belongs to a run.
+    /// Why the message of a dead run is left alone, if it was named itself.
     fn of_dead_run(&self, message: &DeadMessage) -> Option<Refusal> {
         let (name, run) = (name(message), message.run_id?);
         let is_asked_for = self.names.contains(&name) && self.means_no_run(run);

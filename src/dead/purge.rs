@@ -61,7 +61,9 @@ async fn purge_messages(
             answer.ack().await;
             purged.messages += u64::from(is_stranger);
         } else {
-            purged.refused.extend(chosen.of_dead_run(&message));
+            if !is_stranger {
+                purged.refused.extend(chosen.of_dead_run(&message));
+            }
             answer.requeue().await;
         }
     }

@@ -110,7 +110,8 @@ async fn rerun_messages(
         chosen.meet(&message);
         let of = Subject::Message(name(&message));
         match resubmit(ledger, submitter, &message, chosen, left).await {
-            Ok(Settled::Stays) => {
+            Ok(Settled::Stays) => answer.requeue().await,
+            Ok(Settled::Dead) => {
                 answer.requeue().await;
                 chosen
                     .of_dead_run(&message)
@@ -135,8 +136,10 @@ async fn rerun_messages(
 
 /// What became of a dead message.
 enum Settled {
-    /// It or its run is dead still.
+    /// It was not meant.
     Stays,
+    /// Its run is dead still.
+    Dead,
     /// Its run needs nothing more.
     Done,
     /// It never became a run, and has now.
@@ -154,7 +157,7 @@ async fn resubmit(
         && ledger.exists(run_id).await?
     {
         let dead = ledger.run(run_id).await?.dead;
-        return Ok(if dead { Settled::Stays } else { Settled::Done });
+        return Ok(if dead { Settled::Dead } else { Settled::Done });
     }
     if left == 0 || !chosen.means(message) {
         return Ok(Settled::Stays);

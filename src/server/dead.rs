@@ -162,26 +162,20 @@ impl From<&DeadMessage> for Message {
 
 impl From<dead::Refusal> for Refusal {
     fn from(refusal: dead::Refusal) -> Self {
-        let (run_id, message_id) = refusal.subject.map_or((None, None), split);
+        let (run_id, message_id) = refusal.subject.map_or((None, None), Subject::split);
         let remedy = refusal.error.remedy().map(str::to_owned);
         Self { run_id, message_id, detail: refusal.error.to_string(), remedy }
     }
 }
 
-fn split(subject: Subject) -> (Option<Uuid>, Option<String>) {
-    match subject {
-        Subject::Run(id) => (Some(id), None),
-        Subject::Message(name) => (None, Some(name)),
-    }
-}
-
 /// Does the whole of it, also if the caller goes away in the middle: between a new run and the
 /// acknowledgement of the message that it repeats, say. Nobody else reads the dead queue meanwhile.
-async fn alone<T: Send + 'static>(
-    app: &Arc<App>,
-    work: impl Future<Output = Result<T>> + Send + 'static,
-) -> Result<T> {
-    let app = Arc::clone(app);
+async fn alone<T, Work>(app: Arc<App>, work: impl FnOnce(Arc<App>) -> Work) -> Result<T>
+where
+    T: Send + 'static,
+    Work: Future<Output = Result<T>> + Send + 'static,
+{
+    let work = work(Arc::clone(&app));
     let whole = tokio::spawn(async move {
         let _alone = app.dead_queue.lock().await;
         work.await
@@ -199,9 +193,8 @@ pub(super) async fn messages(
     extract::Query(wanted): extract::Query<Wanted>,
 ) -> Result<Json<Messages>, Problem> {
     let limit = limit(wanted.limit)?;
-    let shared = Arc::clone(&app);
-    let reading = async move { dead::messages(&shared.settings, &shared.ledger).await };
-    let mut found = alone(&app, reading).await?;
+    let reading = |app: Arc<App>| async move { dead::messages(&app.settings, &app.ledger).await };
+    let mut found = alone(app, reading).await?;
     found.retain(|message| wanted.task_id.is_none() || message.task_id == wanted.task_id);
     let items: Vec<_> = found.iter().take(limit).map(Message::from).collect();
     let more = found.len() - items.len();
@@ -217,24 +210,23 @@ pub(super) async fn again(
     extract::Json(which): extract::Json<Which>,
 ) -> Result<Json<Rerun>, Problem> {
     let chosen = which.choose(&app).await?;
-    let shared = Arc::clone(&app);
-    let rerun = async move {
+    let rerun = |app: Arc<App>| async move {
         let mut outcome = Rerun::default();
         let tell = |told| {
             match told {
                 Told::Entered { task_id, run_id, of } => {
-                    let (rerun_of, message_id) = split(of);
+                    let (rerun_of, message_id) = of.split();
                     outcome.runs.push(Repeated { run_id, rerun_of, message_id, task_id });
                 }
                 Told::Refused(refusal) => outcome.refused.push(refusal.into()),
             }
             Ok(())
         };
-        let App { settings, ledger, submitter, .. } = &*shared;
+        let App { settings, ledger, submitter, .. } = &*app;
         dead::rerun(settings, ledger, submitter, chosen, super::submit::CALLER, tell).await?;
         Ok(outcome)
     };
-    Ok(Json(alone(&app, rerun).await?))
+    Ok(Json(alone(app, rerun).await?))
 }
 
 /// Gives up what is dead, at most 1,000 runs and messages at once: runs stay failed in the ledger, and
@@ -247,9 +239,9 @@ pub(super) async fn purge(
     extract::Json(which): extract::Json<Which>,
 ) -> Result<Json<Purged>, Problem> {
     let chosen = which.choose(&app).await?;
-    let shared = Arc::clone(&app);
-    let purge = async move { dead::purge(&shared.settings, &shared.ledger, chosen).await };
-    let purged = alone(&app, purge).await?;
+    let purge =
+        |app: Arc<App>| async move { dead::purge(&app.settings, &app.ledger, chosen).await };
+    let purged = alone(app, purge).await?;
     let refused = purged.refused.into_iter().map(Refusal::from).collect();
     Ok(Json(Purged { runs: purged.runs, messages: purged.messages, refused }))
 }

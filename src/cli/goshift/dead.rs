@@ -59,7 +59,7 @@ async fn rerun(call: &Call, which: Which) -> Result<ExitCode> {
     let tell = |told| match told {
         Told::Entered { task_id, run_id, of } => {
             again.insert(run_id);
-            show::line(&entered(task_id, run_id, &of, call.json))
+            show::line(&entered(task_id, run_id, of, call.json))
         }
         Told::Refused(refusal) => {
             stay += 1;
@@ -77,12 +77,9 @@ async fn rerun(call: &Call, which: Which) -> Result<ExitCode> {
     Ok(ExitCode::FAILURE)
 }
 
-fn entered(task_id: i64, run_id: Uuid, of: &Subject, json: bool) -> String {
+fn entered(task_id: i64, run_id: Uuid, of: Subject, json: bool) -> String {
     if json {
-        let (run, message) = match of {
-            Subject::Run(id) => (Some(id), None),
-            Subject::Message(name) => (None, Some(name)),
-        };
+        let (run, message) = of.split();
         let event = json!({"event": "rerun", "run_id": run_id, "task_id": task_id,
             "rerun_of": run, "message_id": message});
         return event.to_string();
