@@ -1,8 +1,8 @@
 //! Finds out which rows of a key range differ between both sides of a task.
 //!
 //! Where both servers can hash their rows alike, they are asked for sums first: of equal rows nothing
-//! else moves. Only where sums differ are the rows' keys and hashes fetched, and only of those parts of
-//! the range. Elsewhere both sides are streamed and hashed here.
+//! else moves. Only where sums differ are those of the range's parts asked for, and the rows' keys and
+//! hashes, of the parts that differ. Elsewhere both sides are streamed and hashed here.
 
 use crate::batch::WireFormat;
 use crate::error::Result;
@@ -10,12 +10,14 @@ use crate::plugin::digest::{Buckets, HashedRow, Ordering};
 use crate::plugin::{Bound, BoundValue, KeyRange, ReadPlan};
 use crate::schema::{Column, LogicalType};
 use matching::{BUCKETS, PORTION_ROWS, buckets, differing, matched, portions};
+use odds::Odds;
 use side::{Side, Streaming};
 
 mod columns;
 mod form;
 mod matching;
 mod multiset;
+mod odds;
 mod prepare;
 mod side;
 mod sum;
@@ -41,6 +43,14 @@ pub struct Look {
     /// Where rows may differ; to be looked at one after the other with
     /// [`Comparison::differences`].
     pub portions: Vec<Portion>,
+}
+
+impl Look {
+    /// Whether the sums of a range's parts would say nothing that matters.
+    fn needs_no_parts(&self) -> bool {
+        let is_read_here = matches!(self.portions[..], [Portion::Streamed(_), ..]);
+        self.portions.is_empty() || self.all_missing || is_read_here
+    }
 }
 
 /// Some rows of a range whose hashes fit in memory.
@@ -91,6 +101,7 @@ pub struct Comparison {
     by_server: bool,
     is_ordered: bool,
     orderings: Vec<Ordering>,
+    odds: Odds,
 }
 
 impl Comparison {
@@ -128,7 +139,23 @@ impl Comparison {
         if !self.by_server {
             return Ok(self.look_here());
         }
-        let count = if self.is_ordered { BUCKETS } else { buckets(self.rows()) };
+        if !self.is_ordered {
+            return self.sums(range, buckets(self.rows())).await;
+        }
+        if self.odds.favour_equal() {
+            let look = self.sums(range, 1).await?;
+            if look.needs_no_parts() {
+                self.odds.note(false);
+                return Ok(look);
+            }
+        }
+        let look = self.sums(range, BUCKETS).await?;
+        self.odds.note(!look.needs_no_parts());
+        Ok(look)
+    }
+
+    /// A look at a range by the sums of so many buckets.
+    async fn sums(&self, range: &KeyRange, count: u32) -> Result<Look> {
         let other = self.carried(range);
         let digests = tokio::try_join!(
             self.source.reader.digest(&self.source.plan, range, count),

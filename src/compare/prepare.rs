@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::Comparison;
+use super::odds::Odds;
 use super::side::{Side, Streaming};
 use crate::error::{Error, Result};
 use crate::plan::rules::Rules;
@@ -86,7 +87,8 @@ impl Comparing<'_> {
         }
         let by_server = hashing.by_server;
         let streaming = Streaming { format, forms, buffer: self.buffer };
-        Ok(Comparison { source, target, streaming, by_server, is_ordered, orderings })
+        let odds = Odds::default();
+        Ok(Comparison { source, target, streaming, by_server, is_ordered, orderings, odds })
     }
 
     /// What is hashed, and whether both servers can do it alike.

@@ -262,6 +262,36 @@ async fn rows_without_a_key_are_not_told_apart() {
     site.remove().await;
 }
 
+/// Rows that would have the same hash, or the same sum of them, if cells ran into each other, if NULL were
+/// an empty text or a sign for it, or if the same bits changed in two rows cancelled out.
+#[tokio::test(flavor = "multi_thread")]
+async fn cells_do_not_run_into_each_other() {
+    let site = Site::new("sqlite").await;
+    let ours = "(1, 'a', 'b', 'x'), (2, NULL, 'x', 'x'), (3, '-', NULL, 'x'), (4, 'a|b', 'c', 'x'), \
+        (5, 'q', 'p', 'x'), (6, 'p', 'q', 'x'), (7, '1', '1|1', 'x'), (8, 'ÿ', 'ÿ', 'ÿ')";
+    let theirs = "(1, 'ab', '', 'x'), (2, '', 'x', 'x'), (3, NULL, '-', 'x'), (4, 'a', 'b|c', 'x'), \
+        (5, 'p', 'q', 'x'), (6, 'q', 'p', 'x'), (7, '1|1', '1', 'x'), (8, 'ÿ', 'ÿÿ', '')";
+    let texts = "a varchar(9), b varchar(9), c varchar(9)";
+    site.my(&format!("CREATE TABLE source (id int PRIMARY KEY, {texts} CHARACTER SET latin1)"))
+        .await;
+    site.my(&format!("CREATE TABLE other (id int PRIMARY KEY, {texts})")).await;
+    site.pg(&format!("CREATE TABLE source (id int PRIMARY KEY, {texts})")).await;
+    site.pg("CREATE TABLE other (LIKE source INCLUDING ALL)").await;
+    for (id, (from, to)) in
+        (1..).zip([("mysql", "mysql"), ("mysql", "postgres"), ("postgres", "postgres")])
+    {
+        for (engine, table, rows) in [(from, "source", ours), (to, "other", theirs)] {
+            site.execute(engine, &format!("DELETE FROM {table}")).await;
+            site.execute(engine, &format!("INSERT INTO {table} VALUES {rows}")).await;
+        }
+        site.task(id, (from, "source"), (to, "other"), r#"{"pk": "id"}"#).await;
+        let verified = site.goshift(&["verify", "-id", &id.to_string(), "--json"]);
+        let found: Value = serde_json::from_slice(&verified.stdout).unwrap();
+        assert_eq!(found["changed"], 8, "{from} → {to}: {found}");
+    }
+    site.remove().await;
+}
+
 /// MySQL makes NULL of a text that is longer than `max_allowed_packet`, which a sum passes over.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_row_that_is_too_long_to_be_hashed_is_read() {

@@ -22,6 +22,7 @@ mod digest;
 mod empty;
 mod encode;
 mod failure;
+mod hash;
 mod hazards;
 #[cfg(feature = "bench")]
 pub mod hot;

@@ -10,7 +10,7 @@ use sqlx::{AssertSqlSafe, Executor, Row};
 
 use super::connect::Database;
 use super::jump::{self, Jump, Jumps};
-use super::{describe, digest, hazards, inside, rights, snapshot, sql, window};
+use super::{describe, digest, hash, hazards, inside, rights, snapshot, sql, window};
 use crate::batch::{Batch, BatchSender, Payload, WireFormat};
 use crate::config::connection::ConnectionConfig;
 use crate::error::{Error, Result};
@@ -172,7 +172,7 @@ impl Reader for MysqlReader {
     }
 
     async fn hash_functions(&self) -> Result<Vec<HashFunction>> {
-        Ok(vec![HashFunction::Sha256])
+        hash::functions(&self.db).await
     }
 
     async fn digest(

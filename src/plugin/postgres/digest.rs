@@ -105,7 +105,7 @@ fn row_text<'a>(columns: impl Iterator<Item = (&'a Column, Print)>) -> String {
         match (print, column.nullable) {
             (Print::Text | Print::Own, false) => format!("octet_length({text}), {text}"),
             (Print::Text | Print::Own, true) => {
-                format!("coalesce(octet_length({text}) || '{SEPARATOR}' || {text}, '{NULL_TEXT}')")
+                format!("coalesce(octet_length({text})::text, '{NULL_TEXT}'), coalesce({text}, '')")
             }
             (_, true) => format!("coalesce({text}::text, '{NULL_TEXT}')"),
             (_, false) => text,
@@ -146,9 +146,12 @@ pub(super) async fn digest(
     range: &KeyRange,
     buckets: u32,
 ) -> Result<Vec<Digest>> {
+    let (bucket, groups) = match buckets {
+        1 => ("0::bigint".to_owned(), ""),
+        _ => (bucket(plan, buckets), " GROUP BY 1"),
+    };
     let query = format!(
-        "SELECT {}, count(*), sum({})::text FROM {}{} GROUP BY 1",
-        bucket(plan, buckets),
+        "SELECT {bucket}, count(*), sum({})::text FROM {}{}{groups}",
         hash(&plan.hash, &row_text(plan.hashed_columns())),
         sql::table(&plan.schema().table),
         sql::shard_condition(&plan.read, range)
@@ -157,6 +160,10 @@ pub(super) async fn digest(
     for row in fetch(db, plan, query).await? {
         let (bucket, rows): (i64, i64) = (get(&row, 0)?, get(&row, 1)?);
         let hash: Option<String> = get(&row, 2)?;
+        if rows == 0 {
+            // The only group of an empty range.
+            continue;
+        }
         let hash = hash.and_then(|hash| wrapped(&hash));
         let (bucket, hash) = u32::try_from(bucket).ok().zip(hash).ok_or_else(|| odd(plan))?;
         digests.push(Digest { bucket, rows: rows.unsigned_abs(), hash });
