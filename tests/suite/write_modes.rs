@@ -1,5 +1,6 @@
 //! `write_mode` update and replace, into every engine; the others in modules of their own.
 
+mod emptied;
 mod swap;
 mod truncate_insert;
 

@@ -3,38 +3,12 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use super::emptied::{found, refused, tables};
 use crate::support::{ENGINES, Site, eventually, text};
 
 const PARAMS: &str =
     r#"{"write_mode": "swap", "read_batch": 300, "worker_num": 3, "verify": true}"#;
-const ROWS: usize = 2000;
 const SERVERS: [&str; 2] = ["mysql", "postgres"];
-
-/// A source of (id, t), and a target with rows of its own.
-async fn tables(from: &str, to: &str, key: &str) -> Site {
-    let site = Site::new("sqlite").await;
-    let id = if from == "sqlite" { "INTEGER" } else { "int" };
-    let rows: Vec<_> = (1..=ROWS).map(|n| format!("({n}, 'row {n}')")).collect();
-    let create = format!("CREATE TABLE source (id {id} NOT NULL PRIMARY KEY, t varchar(20))");
-    site.execute(from, &format!("{create}; INSERT INTO source VALUES {}", rows.join(","))).await;
-    let target = format!(
-        "CREATE TABLE target (id int NOT NULL{key}, t varchar(20), note varchar(9)); \
-         CREATE INDEX by_t ON target (t); \
-         INSERT INTO target VALUES (7, 'old', 'own'), (5000, 'old', 'own'), (5001, 'old', 'own')"
-    );
-    site.execute(to, &target).await;
-    site
-}
-
-/// Rows, distinct keys, and rows that are not the source's.
-async fn found(site: &Site, to: &str) -> Vec<String> {
-    let cast = if to == "mysql" { "CHAR" } else { "text" };
-    let query = format!(
-        "SELECT CAST(COUNT(*) AS {cast}), CAST(COUNT(DISTINCT id) AS {cast}), \
-         CAST(COUNT(note) AS {cast}) FROM target"
-    );
-    site.rows(to, &query).await.remove(0)
-}
 
 async fn left_beside(site: &Site, to: &str) -> Vec<Vec<String>> {
     let left = format!(
@@ -43,17 +17,6 @@ async fn left_beside(site: &Site, to: &str) -> Vec<Vec<String>> {
         site.id
     );
     site.rows(to, &left).await
-}
-
-/// It fails, says all of this, and has left the target as it was.
-async fn refused(site: &Site, to: &str, code: i32, said: &[&str]) {
-    let before = found(site, to).await;
-    let run = site.goshift(&["-id", "5"]);
-    assert_eq!(run.status.code(), Some(code), "{to}: {}", text(&run));
-    for part in said {
-        assert!(text(&run).contains(part), "{to}, {part}: {}", text(&run));
-    }
-    assert_eq!(found(site, to).await, before, "{to}: {}", text(&run));
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -1,63 +1,12 @@
 //! `write_mode` truncate_insert: the target ends with the source's rows and no other.
 
+use super::emptied::{found, id, refused, tables};
 use crate::support::{ENGINES, Site, text};
 
 const PARAMS: &str = r#"{"write_mode": "truncate_insert", "read_batch": 300, "worker_num": 3}"#;
-const ROWS: usize = 2000;
-
-fn id(engine: &str) -> &str {
-    if engine == "sqlite" { "INTEGER" } else { "int" }
-}
-
-/// A source of (id, t), and a target with rows of its own, whose key is `key`.
-async fn tables(from: &str, to: &str, key: &str) -> Site {
-    let site = Site::new("sqlite").await;
-    let rows: Vec<_> = (1..=ROWS).map(|n| format!("({n}, 'row {n}')")).collect();
-    site.execute(
-        from,
-        &format!(
-            "CREATE TABLE source (id {} NOT NULL PRIMARY KEY, t varchar(20)); \
-             INSERT INTO source VALUES {}",
-            id(from),
-            rows.join(",")
-        ),
-    )
-    .await;
-    site.execute(
-        to,
-        &format!(
-            "CREATE TABLE target (id {} NOT NULL{key}, t varchar(20), note varchar(9)); \
-             INSERT INTO target VALUES (7, 'old', 'own'), (5000, 'old', 'own'), (5001, 'old', 'own')",
-            id(to)
-        ),
-    )
-    .await;
-    site
-}
-
-/// Rows, distinct keys, and rows that are not the source's.
-async fn found(site: &Site, to: &str) -> Vec<String> {
-    let cast = if to == "mysql" { "CHAR" } else { "text" };
-    let query = format!(
-        "SELECT CAST(COUNT(*) AS {cast}), CAST(COUNT(DISTINCT id) AS {cast}), \
-         CAST(COUNT(note) AS {cast}) FROM target"
-    );
-    site.rows(to, &query).await.remove(0)
-}
 
 async fn set_params(site: &Site, params: &str) {
     site.tasks(&format!("UPDATE task_def_sync_manager SET params = '{params}'")).await;
-}
-
-/// It fails, says all of this, and has left the target as it was.
-async fn refused(site: &Site, to: &str, code: i32, said: &[&str]) {
-    let before = found(site, to).await;
-    let run = site.goshift(&["-id", "5"]);
-    assert_eq!(run.status.code(), Some(code), "{to}: {}", text(&run));
-    for part in said {
-        assert!(text(&run).contains(part), "{to}, {part}: {}", text(&run));
-    }
-    assert_eq!(found(site, to).await, before, "{to}: {}", text(&run));
 }
 
 #[tokio::test(flavor = "multi_thread")]
