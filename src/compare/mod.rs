@@ -49,7 +49,8 @@ impl Look {
     /// Whether the sums of a range's parts would say nothing that matters.
     fn needs_no_parts(&self) -> bool {
         let is_read_here = matches!(self.portions[..], [Portion::Streamed(_), ..]);
-        self.portions.is_empty() || self.all_missing || is_read_here
+        let is_one_portion = self.all_missing && self.source.rows <= PORTION_ROWS;
+        self.portions.is_empty() || is_one_portion || is_read_here
     }
 }
 

@@ -9,8 +9,8 @@ use std::sync::Arc;
 use super::{Bound, ReadPlan};
 use crate::schema::{Column, LogicalType, Schema};
 
-/// What stands for NULL in a row's text. No printed value is the same: numbers, dates and bits have
-/// more than a sign, and a text has its length in front.
+/// What stands for NULL in a row's text, where a text has its length in front. No printed value is the same:
+/// numbers, dates and bits have more than a sign.
 pub const NULL_TEXT: &str = "-";
 /// What stands between the columns of a row's text, and between a text and its length.
 pub const SEPARATOR: &str = "|";
@@ -24,7 +24,7 @@ pub enum Print {
     Whole,
     /// A decimal number with exactly so many digits after the point.
     Decimal(u16),
-    /// UTF-8, behind the number of its bytes and a [`SEPARATOR`].
+    /// UTF-8; what shows its end is up to the hash function.
     Text,
     /// Lower-case hex digits.
     Bytes,

@@ -289,6 +289,20 @@ async fn cells_do_not_run_into_each_other() {
         let found: Value = serde_json::from_slice(&verified.stdout).unwrap();
         assert_eq!(found["changed"], 8, "{from} → {to}: {found}");
     }
+    // Types to which MariaDB would convert what stands beside them.
+    for (id, inet) in (4..).zip(["inet6", "inet4"]) {
+        let address = if inet == "inet6" { "::1" } else { "1.2.3.4" };
+        let columns = format!("(id int PRIMARY KEY, a {inet}, b {inet}, u uuid, v uuid)");
+        site.my(&format!("CREATE TABLE a{id} {columns}; CREATE TABLE b{id} {columns}")).await;
+        site.my(&format!("INSERT INTO a{id} VALUES (1, NULL, '{address}', NULL, UUID())")).await;
+        site.my(&format!("INSERT INTO b{id} SELECT id, b, a, u, v FROM a{id}")).await;
+        site.my(&format!("INSERT INTO a{id} SELECT 2, a, a, u, v FROM a{id}")).await;
+        site.my(&format!("INSERT INTO b{id} SELECT 2, b, b, v, u FROM b{id} WHERE id = 1")).await;
+        site.task(id, ("mysql", &format!("a{id}")), ("mysql", &format!("b{id}")), "").await;
+        let verified = site.goshift(&["verify", "-id", &id.to_string(), "--json"]);
+        let found: Value = serde_json::from_slice(&verified.stdout).unwrap();
+        assert_eq!(found["changed"], 2, "{inet}: {found}");
+    }
     site.remove().await;
 }
 

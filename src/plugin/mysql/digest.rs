@@ -95,6 +95,8 @@ pub(super) fn printed(column: &Column, print: Print) -> String {
             T::Float32 => format!("{name}+0e0"),
             T::Geometry | T::Bytes(_) => format!("HEX({name})"),
             T::Bit { .. } => format!("BIN({name}+0)"),
+            // Types with a form of their own turn what stands beside them into one of theirs, or NULL.
+            T::Other(_) => format!("CAST({name} AS CHAR)"),
             _ => name,
         },
         Print::Whole | Print::Text | Print::Date => name,

@@ -3,8 +3,8 @@
 //! SHA-256 is what every server has. A hash of 32 hexadecimal digits becomes a number by way of two more
 //! texts, though, and texts that are cut out of a row by their lengths need those lengths: together that
 //! costs as much as all else about a row. MariaDB from 10.8 on has two independent 32-bit checksums, whose
-//! product is 64 bits at half the price. It is the product, since checksums by themselves are linear: the
-//! same bits changed in two rows would cancel out in a sum once in 2^32 times.
+//! product is 64 bits at half the price. It is the product, since checksums by themselves are linear: where
+//! the same bits change in two rows, in a swap of two values say, their sum may well stay as it was.
 
 use sqlx::{AssertSqlSafe, Executor, Row};
 
@@ -35,8 +35,8 @@ pub(super) fn is_too_long(sum: &str) -> bool {
 pub(super) async fn functions(db: &Database) -> Result<Vec<HashFunction>> {
     let mut lease = db.lease().await?;
     let answer = (&mut *lease).fetch_one(sqlx::raw_sql(AssertSqlSafe(PROBE))).await;
-    let has_product = match answer.and_then(|row| row.try_get_unchecked::<String, _>(0)) {
-        Ok(answer) => answer == PROBED,
+    let has_product = match answer.and_then(|row| row.try_get_unchecked::<Option<String>, _>(0)) {
+        Ok(answer) => answer.as_deref() == Some(PROBED),
         Err(sqlx::Error::Database(error)) => {
             tracing::debug!(%error, "rows are hashed by SHA-256");
             false
