@@ -131,15 +131,11 @@ pub enum WireFormat {
     SqliteValues,
     /// PostgreSQL's binary COPY stream, passed on without looking at it.
     PostgresBinary,
+    /// Whole lines of PostgreSQL's COPY in its text form, whose cells are canonical text. Cells of a
+    /// text of fixed width have the blanks that fill it up, and go only where such blanks don't count.
+    PostgresText,
     /// The shard as a query, which the target's server runs itself: both tables are there.
     ServerSide,
-}
-
-impl WireFormat {
-    /// Whether the rows of a payload can be counted.
-    pub fn is_counted(self) -> bool {
-        !matches!(self, WireFormat::PostgresBinary | WireFormat::ServerSide)
-    }
 }
 
 impl fmt::Display for WireFormat {
@@ -148,6 +144,7 @@ impl fmt::Display for WireFormat {
             WireFormat::Canonical => "text",
             WireFormat::SqliteValues => "SQLite's own values",
             WireFormat::PostgresBinary => "PostgreSQL's binary COPY, passed on as it is",
+            WireFormat::PostgresText => "PostgreSQL's COPY, passed on as it is",
             WireFormat::ServerSide => "none: the rows stay in the server",
         })
     }

@@ -53,7 +53,7 @@ impl Payload {
     }
 
     /// Bytes of rows, without what goshift adds.
-    pub(super) fn bytes(&self) -> usize {
+    pub fn bytes(&self) -> usize {
         match self {
             Payload::Rows(batch) => batch.bytes(),
             Payload::Raw(bytes) => bytes.len(),

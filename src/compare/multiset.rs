@@ -50,9 +50,10 @@ impl Comparing<'_> {
         match self.read.format {
             // Values of any type may stand in any column: they are compared with their types.
             WireFormat::SqliteValues => WireFormat::SqliteValues,
-            WireFormat::Canonical | WireFormat::PostgresBinary | WireFormat::ServerSide => {
-                WireFormat::Canonical
-            }
+            WireFormat::Canonical
+            | WireFormat::PostgresBinary
+            | WireFormat::PostgresText
+            | WireFormat::ServerSide => WireFormat::Canonical,
         }
     }
 

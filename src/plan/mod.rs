@@ -125,7 +125,7 @@ impl Planner<'_> {
         let may_double = keyless && !empties;
         let Lanes { lanes, all_lanes, snapshot } =
             self.lanes(&matched, may_double, &mut notes).await?;
-        let read = ReadPlan {
+        let mut read = ReadPlan {
             columns: matched.pairs.iter().map(|pair| pair.source).collect(),
             schema: Arc::clone(&matched.source),
             split: matched.split.clone(),
@@ -151,6 +151,10 @@ impl Planner<'_> {
         };
         let is_free = matched.creates_target || self.goes_on || empties;
         write.path = self.writer.choose_path(&write, is_free).await?;
+        if format == WireFormat::PostgresText && !write.path.may_be(WritePath::Direct) {
+            // Statements would have to take it apart.
+            (read.format, write.format) = (WireFormat::Canonical, WireFormat::Canonical);
+        }
         Ok(Plan {
             read: Arc::new(read),
             write: Arc::new(write),

@@ -1,7 +1,13 @@
-//! COPY's text form into batches of canonical text.
+//! The text form of PostgreSQL's COPY: into batches of canonical text, and as it is.
+//!
+//! A line a row, cells with tabs between them. Backslashes stand in front of letters only, and both
+//! separators are never part of a value (PostgreSQL manual, COPY, text format).
+
+use bytes::Bytes;
 
 use crate::batch::Batch;
 use crate::error::{Error, Result};
+use crate::schema::Column;
 
 /// How a column's text becomes canonical.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -77,7 +83,7 @@ impl Decoder {
     /// Takes what is left after the last piece.
     pub(super) fn take_rest(&mut self) -> Result<Option<Batch>> {
         if self.column != 0 || self.escaped || self.batch.bytes() != self.start {
-            return Err(Error::transient("PostgreSQL's COPY ended inside a row"));
+            return Err(cut_off());
         }
         Ok((self.batch.rows() > 0).then(|| self.take()))
     }
@@ -133,6 +139,66 @@ impl Decoder {
         self.column = 0;
         Ok(())
     }
+}
+
+/// Whole lines, as batches.
+pub(super) fn batches(lines: &[u8], cells: &[Cell]) -> Result<Vec<Batch>> {
+    let (mut decoder, mut rest, mut batches) = (Decoder::new(cells.to_vec()), lines, Vec::new());
+    while !rest.is_empty() {
+        rest = &rest[decoder.feed(rest)?..];
+        batches.extend(decoder.take_full());
+    }
+    batches.extend(decoder.take_rest()?);
+    Ok(batches)
+}
+
+/// Whether PostgreSQL fills the column's texts up with blanks, which are no part of them.
+pub(super) fn is_padded(column: &Column) -> bool {
+    column.native.starts_with("character(")
+}
+
+/// The bytes of all lines that are whole.
+pub(super) fn whole_lines(text: &[u8]) -> usize {
+    memchr::memrchr(b'\n', text).map_or(0, |last| last + 1)
+}
+
+/// The number of whole lines.
+pub(super) fn rows(lines: &[u8]) -> u64 {
+    memchr::memchr_iter(b'\n', lines).count() as u64
+}
+
+/// Lines in which only those letters stand behind a backslash that MySQL's LOAD DATA takes for the same
+/// byte: it has no form feed and no vertical tab.
+pub(super) fn without_feeds(lines: Bytes) -> Bytes {
+    let feed = |letter: u8| match letter {
+        b'f' => Some(0x0c),
+        b'v' => Some(0x0b),
+        _ => None,
+    };
+    let mut mended: Option<Vec<u8>> = None;
+    // What is not copied yet, and where to look on: a backslash may stand behind another.
+    let (mut kept, mut from) = (0, 0);
+    while let Some(found) = memchr::memchr(b'\\', &lines[from..]) {
+        let at = from + found;
+        if let Some(byte) = lines.get(at + 1).copied().and_then(feed) {
+            let mended = mended.get_or_insert_with(|| Vec::with_capacity(lines.len()));
+            mended.extend_from_slice(&lines[kept..at]);
+            mended.push(byte);
+            kept = at + 2;
+        }
+        from = (at + 2).min(lines.len());
+    }
+    match mended {
+        None => lines,
+        Some(mut mended) => {
+            mended.extend_from_slice(&lines[kept..]);
+            mended.into()
+        }
+    }
+}
+
+pub(super) fn cut_off() -> Error {
+    Error::transient("PostgreSQL's COPY ended inside a row")
 }
 
 /// Cuts off the blanks at the end of what was appended from `start` on.
@@ -217,6 +283,30 @@ mod tests {
         for piece in 1..=input.len() {
             assert_eq!(decode(input, &[Cell::Padded, Cell::Plain], piece), expected, "{piece}");
         }
+    }
+
+    #[test]
+    fn lines_are_counted_and_taken_apart() {
+        let cells = [Cell::Plain, Cell::Padded];
+        let counted: usize =
+            batches(b"1\ta  \n2\t\\N\n", &cells).unwrap().iter().map(Batch::rows).sum();
+        assert_eq!((counted, rows(b"1\ta  \n2\t\\N\n")), (2, 2));
+        assert!(batches(b"1\t2\n3", &cells).is_err());
+        assert_eq!([b"1\n2\n3", b"1\t2\t3"].map(|text| whole_lines(text)), [4, 0]);
+    }
+
+    #[test]
+    fn feeds_are_written_as_they_are() {
+        for (lines, mended) in [
+            (&b"1\ta\\fb\\vc\n"[..], &b"1\ta\x0cb\x0bc\n"[..]),
+            (b"\\f\t\\v\n", b"\x0c\t\x0b\n"),
+            (b"\\\\f\t\\\\\\v\n", b"\\\\f\t\\\\\x0b\n"),
+            (b"\\b\\n\\r\\t\\N\\\\\n", b"\\b\\n\\r\\t\\N\\\\\n"),
+        ] {
+            assert_eq!(&without_feeds(Bytes::from_static(lines))[..], mended);
+        }
+        let plain = Bytes::from_static(b"1\t\\tb\n");
+        assert_eq!(without_feeds(plain.clone()).as_ptr(), plain.as_ptr(), "nothing is copied");
     }
 
     #[test]

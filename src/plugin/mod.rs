@@ -12,6 +12,7 @@ use crate::config::connection::ConnectionConfig;
 use crate::error::{Error, Result};
 use crate::schema::Column;
 
+mod copy_text;
 pub mod digest;
 pub mod mysql;
 pub mod path;

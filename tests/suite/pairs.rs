@@ -5,6 +5,7 @@ mod collisions;
 pub mod data;
 mod edges;
 mod names;
+mod passed;
 pub mod render;
 
 use render::{assert_same, rows};

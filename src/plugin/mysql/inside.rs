@@ -7,7 +7,7 @@ use sqlx::{Executor, MySqlConnection, Row};
 use super::connect::Database;
 use super::load::Load;
 use super::loader::LoadSession;
-use super::writer::updates;
+use super::statements::updates;
 use super::{failure, sql};
 use crate::batch::{BatchReceiver, Payload};
 use crate::error::{Error, Result};

@@ -6,7 +6,6 @@
 //! statements, which say what is wrong.
 
 use std::io;
-use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use futures::StreamExt;
@@ -17,23 +16,16 @@ use tokio_stream::wrappers::ReceiverStream;
 
 use super::connect::Database;
 use super::encode::Encoder;
+use super::feed::{Feed, Stop};
 use super::loader::LoadSession;
+use super::lock::SIGN_OF_LIFE;
 use super::writer::marker;
-use super::{failure, lock, sql};
+use super::{failure, lock, passed, sql};
 use crate::batch::{BatchReceiver, Payload};
 use crate::error::{Error, Result};
 use crate::plugin::reuse::{Connections, Lease};
 use crate::plugin::{Receipt, WriteMode, WritePlan};
 use crate::schema::{Column, LogicalType};
-
-/// Encoded bytes that are worth a packet to the server.
-const CHUNK_BYTES: usize = 256 * 1024;
-/// Bytes after which a load is ended and another begun in the same transaction: what is wrong with
-/// a row shows at the end of a load.
-const STATEMENT_BYTES: u64 = 32 * 1024 * 1024;
-/// A load whose reader has nothing to send for so long is ended: the server would take the silence
-/// for a process that is gone.
-const SIGN_OF_LIFE: Duration = Duration::from_secs(5);
 
 /// Writes a shard and returns after its COMMIT. Dropped before that, the connection is closed and
 /// the server rolls back.
@@ -50,9 +42,8 @@ pub(super) async fn write_shard(
     let lock = load.begin(shard).await?;
     if plan.mode == WriteMode::Insert && !load.mark(shard).await? {
         while let Some(payload) = next {
-            let batch = rows(&payload)?;
-            load.receipt.rows += batch.rows() as u64;
-            load.receipt.bytes += batch.bytes() as u64;
+            load.receipt.rows += passed::rows(&payload);
+            load.receipt.bytes += payload.bytes() as u64;
             next = load.wait(&mut input).await?;
         }
         return load.already_done(&lock).await;
@@ -62,13 +53,6 @@ pub(super) async fn write_shard(
     }
     crate::fault::point("shard.fenced");
     load.commit(&lock).await
-}
-
-fn rows(payload: &Payload) -> Result<&crate::batch::Batch> {
-    match payload {
-        Payload::Rows(batch) => Ok(batch),
-        Payload::Raw(_) => Err(Error::internal("MySQL was sent a format it did not accept")),
-    }
 }
 
 /// What the server takes the text for. Every load is checked to be UTF-8. As `binary` it goes into
@@ -185,8 +169,7 @@ impl Load<'_> {
         let plan = self.plan;
         let conn = self.conn();
         conn.set_infile_handler(async move { Ok(ReceiverStream::new(stream).boxed()) });
-        let sent = Instant::now();
-        let feed = Feed { plan, encoder, chunks, buffer: Vec::new(), sent, rows: 0, bytes: 0 };
+        let feed = Feed::new(plan, encoder, chunks);
         let loading = async {
             let loaded = conn.query_drop(statement).await;
             // A server that refuses the statement never asks for the rows. The driver then keeps
@@ -251,100 +234,5 @@ impl Load<'_> {
         } else {
             Error::permanent(format!("LOAD DATA into {table} failed: {why}"))
         }
-    }
-}
-
-/// Why the rows of a load end early.
-enum Stop {
-    Failed(Error),
-    /// The server has ended the load by itself: it says why.
-    NotTaken,
-}
-
-impl From<Error> for Stop {
-    fn from(error: Error) -> Self {
-        Stop::Failed(error)
-    }
-}
-
-/// What a load has sent.
-struct Fed {
-    rows: u64,
-    bytes: u64,
-    /// What comes behind it; `None` if the reader has been silent for a while.
-    next: Option<Option<Payload>>,
-}
-
-/// The rows of one load on their way to the driver.
-struct Feed<'p> {
-    plan: &'p WritePlan,
-    encoder: Encoder,
-    chunks: mpsc::Sender<io::Result<Bytes>>,
-    buffer: Vec<u8>,
-    /// When the server was last sent something.
-    sent: Instant,
-    rows: u64,
-    bytes: u64,
-}
-
-impl Feed<'_> {
-    async fn run(mut self, next: Option<Payload>, input: &mut BatchReceiver) -> Result<Fed, Stop> {
-        let sent = self.send_all(next, input).await;
-        if let Err(Stop::Failed(_)) = &sent {
-            // Only fails when the load has ended by itself.
-            self.chunks.send(Err(io::Error::other("the rows ended early"))).await.ok();
-        }
-        let next = sent?;
-        Ok(Fed { rows: self.rows, bytes: self.bytes, next })
-    }
-
-    async fn send_all(
-        &mut self,
-        mut next: Option<Payload>,
-        input: &mut BatchReceiver,
-    ) -> Result<Option<Option<Payload>>, Stop> {
-        while let Some(payload) = next {
-            let batch = rows(&payload)?;
-            for row in 0..batch.rows() {
-                self.encoder.push_line(&mut self.buffer, self.plan, batch, row)?;
-                if self.buffer.len() >= CHUNK_BYTES {
-                    self.send().await?;
-                }
-            }
-            self.rows += batch.rows() as u64;
-            self.bytes += batch.bytes() as u64;
-            drop(payload);
-            let is_enough = input.is_paced() || self.bytes >= STATEMENT_BYTES;
-            if is_enough || self.sent.elapsed() >= SIGN_OF_LIFE {
-                self.send().await?;
-            }
-            input.beat();
-            match input.next_within(SIGN_OF_LIFE).await? {
-                Some(following) if is_enough => return Ok(Some(following)),
-                Some(following) => next = following,
-                None => {
-                    self.send().await?;
-                    return Ok(None);
-                }
-            }
-        }
-        self.send().await?;
-        Ok(Some(None))
-    }
-
-    async fn send(&mut self) -> Result<(), Stop> {
-        let next = Vec::with_capacity(self.buffer.len().min(CHUNK_BYTES) + CHUNK_BYTES / 4);
-        let full = std::mem::replace(&mut self.buffer, next);
-        if std::str::from_utf8(&full).is_err() {
-            let table = &self.plan.schema.table;
-            return Err(Stop::Failed(failure::not_utf8(&format!("loading {table}"))));
-        }
-        let mut full = Bytes::from(full);
-        while !full.is_empty() {
-            let chunk = full.split_to(full.len().min(CHUNK_BYTES));
-            self.chunks.send(Ok(chunk)).await.map_err(|_| Stop::NotTaken)?;
-        }
-        self.sent = Instant::now();
-        Ok(())
     }
 }

@@ -13,6 +13,9 @@ use crate::checksum::checksum;
 use crate::error::{Error, Result};
 use crate::schema::TableRef;
 
+/// A process that is paused or cut off in the middle of a transaction would keep its row locks for
+/// hours: the server ends a session that is silent for 20 s. A live one says something this often.
+pub(super) const SIGN_OF_LIFE: Duration = Duration::from_secs(5);
 /// How long a session that was told to end may take to roll back.
 pub(super) const PATIENCE: Duration = Duration::from_secs(60);
 const LOOK: Duration = Duration::from_millis(50);

@@ -8,8 +8,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 
-use super::{ColumnPair, Plugin, Reader, Writer};
-use crate::batch::WireFormat;
+use super::{Plugin, Reader, Writer};
 use crate::config::connection::ConnectionConfig;
 use crate::error::Result;
 
@@ -22,6 +21,7 @@ mod digest;
 mod empty;
 mod encode;
 mod failure;
+mod feed;
 mod hash;
 mod hazards;
 #[cfg(feature = "bench")]
@@ -31,6 +31,7 @@ mod jump;
 mod load;
 mod loader;
 mod lock;
+mod passed;
 mod pressure;
 mod purge;
 mod reader;
@@ -39,6 +40,7 @@ mod snapshot;
 mod sql;
 mod stage;
 mod statement;
+mod statements;
 mod step;
 mod storage;
 mod swap;
@@ -61,14 +63,5 @@ impl Plugin for Mysql {
 
     async fn writer(&self, config: &ConnectionConfig, lanes: usize) -> Result<Arc<dyn Writer>> {
         Ok(Arc::new(writer::MysqlWriter::open(config, lanes).await?))
-    }
-}
-
-/// The formats both the reader and the writer know for these columns, best first.
-fn formats(pairs: &[ColumnPair<'_>]) -> Vec<WireFormat> {
-    if inside::keeps_values(pairs) {
-        vec![WireFormat::ServerSide, WireFormat::Canonical]
-    } else {
-        vec![WireFormat::Canonical]
     }
 }

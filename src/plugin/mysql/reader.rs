@@ -97,7 +97,8 @@ impl Reader for MysqlReader {
     }
 
     fn offers(&self, pairs: &[ColumnPair<'_>]) -> Vec<WireFormat> {
-        super::formats(pairs)
+        let inside = inside::keeps_values(pairs).then_some(WireFormat::ServerSide);
+        inside.into_iter().chain([WireFormat::Canonical]).collect()
     }
 
     async fn inside(&self, table: &TableRef) -> Result<Option<Inside>> {

@@ -11,24 +11,25 @@ use crate::error::{Context, Result};
 use crate::schema::{Column, Key, Schema, TableRef};
 
 /// Tables, partitioned tables, views, foreign tables and materialized views. A partitioned table
-/// has no estimate of its own. The last column: whether tables inherit from it, so that it is read with
-/// their rows; not TimescaleDB's chunks, over which a key holds.
+/// has no estimate of its own. The last columns: whether tables inherit from it, so that it is read with
+/// their rows; not TimescaleDB's chunks, over which a key holds. And whether it is another server's.
 const TABLE: &str = "SELECT c.oid::bigint, n.nspname::text, c.relname::text, \
     CASE c.relkind WHEN 'v' THEN NULL WHEN 'p' THEN (SELECT sum(GREATEST(l.reltuples, 0)) \
     FROM pg_partition_tree(c.oid) p JOIN pg_class l ON l.oid = p.relid WHERE p.isleaf) \
     ELSE c.reltuples END::float8, obj_description(c.oid, 'pg_class'), \
     c.relkind <> 'p' AND EXISTS (SELECT FROM pg_inherits i JOIN pg_class k ON k.oid = i.inhrelid \
     JOIN pg_namespace m ON m.oid = k.relnamespace \
-    WHERE i.inhparent = c.oid AND m.nspname <> '_timescaledb_internal') \
+    WHERE i.inhparent = c.oid AND m.nspname <> '_timescaledb_internal'), c.relkind = 'f' \
     FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace \
     WHERE c.relkind IN ('r', 'p', 'v', 'f', 'm') AND c.oid = to_regclass($1)";
 
-/// One row a column. A domain is followed down to its base type, whose modifier is that of the
+/// One row a column. A NOT NULL that was never validated (PostgreSQL 18) does not count. A domain is followed down to its base type, whose modifier is that of the
 /// domain next to it.
 const COLUMNS: &str = "SELECT a.attnum::int4, a.attname::text, \
     format_type(a.atttypid, a.atttypmod), \
     b.typname::text, b.typtype::text, b.modifier, format_type(b.oid, b.modifier), \
-    a.attnotnull, a.attgenerated <> '', a.attidentity <> '' OR (a.attgenerated = '' \
+    a.attnotnull AND NOT EXISTS (SELECT FROM pg_constraint n WHERE n.conrelid = a.attrelid \
+    AND n.contype = 'n' AND NOT n.convalidated AND a.attnum = ANY (n.conkey)), a.attgenerated <> '', a.attidentity <> '' OR (a.attgenerated = '' \
     AND COALESCE(pg_get_expr(d.adbin, d.adrelid) LIKE 'nextval(%', false)), a.atthasdef, \
     NULLIF(l.collname::text, 'default'), col_description(a.attrelid, a.attnum), \
     CASE WHEN a.attgenerated = '' THEN pg_get_expr(d.adbin, d.adrelid) END \
@@ -76,13 +77,16 @@ async fn describe(lane: &mut Lane, table: &TableRef) -> Result<Option<Schema>> {
     }
     let table = found;
     let (estimate, comment): (Option<f64>, Option<String>) = (get(row, 3)?, get(row, 4)?);
-    let is_parent: bool = get(row, 5)?;
+    let (is_parent, is_foreign): (bool, bool) = (get(row, 5)?, get(row, 6)?);
 
     let mut numbers = Vec::new();
     let mut columns = Vec::new();
     for row in lane.look_up(COLUMNS, oid).await? {
         numbers.push(get::<i32>(&row, 0)?);
-        columns.push(column(&row)?);
+        let column = column(&row)?;
+        // A child may have dropped what its parent promises, and nobody checks another server's rows.
+        let nullable = column.nullable || is_parent || is_foreign;
+        columns.push(Column { nullable, ..column });
     }
     let mut keys = Vec::new();
     // A parent's keys hold for its own rows only, and its children's are read and found with them.

@@ -1,11 +1,11 @@
 //! The inner loops, for `benches/hot_loops.rs` only.
 
-use super::decode::{Cell, Decoder};
 use super::encode::Encoder;
 use super::tuples::Tuples;
 use crate::batch::Batch;
 use crate::error::Result;
 use crate::plugin::WritePlan;
+use crate::plugin::copy_text::{Cell, Decoder};
 
 /// Encodes a batch as COPY's text; returns its bytes.
 ///

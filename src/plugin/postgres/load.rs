@@ -169,7 +169,7 @@ async fn copy(
             let statement = format!("COPY {table} ({columns}) FROM STDIN (FORMAT binary)");
             copy_raw(lane, plan, &statement, input).await
         }
-        WireFormat::SqliteValues | WireFormat::ServerSide => {
+        WireFormat::PostgresText | WireFormat::SqliteValues | WireFormat::ServerSide => {
             Err(Error::internal("PostgreSQL was sent what it does not accept"))
         }
     }

@@ -8,14 +8,12 @@ use std::sync::Arc;
 use async_trait::async_trait;
 
 use super::{ColumnPair, Plugin, Reader, Writer};
-use crate::batch::WireFormat;
 use crate::config::connection::ConnectionConfig;
 use crate::error::Result;
 use connect::Db;
 
 mod connect;
 mod create;
-mod decode;
 mod default;
 mod describe;
 mod digest;
@@ -60,14 +58,9 @@ impl Plugin for Postgres {
     }
 }
 
-/// The formats both the reader and the writer know for these columns, best first.
-fn formats(pairs: &[ColumnPair<'_>]) -> Vec<WireFormat> {
-    let same = |pair: &ColumnPair<'_>| {
+/// Whether the binary form of these columns can be passed on to a target of the same engine.
+fn are_alike(pairs: &[ColumnPair<'_>]) -> bool {
+    pairs.iter().all(|pair| {
         pair.from.native == pair.to.native && types::has_stable_binary_form(&pair.from.native)
-    };
-    if pairs.iter().all(same) {
-        vec![WireFormat::PostgresBinary, WireFormat::Canonical]
-    } else {
-        vec![WireFormat::Canonical]
-    }
+    })
 }

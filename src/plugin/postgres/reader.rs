@@ -8,12 +8,12 @@ use futures::StreamExt;
 use futures::stream::BoxStream;
 
 use super::connect::Db;
-use super::decode::{Cell, Decoder};
 use super::describe::get;
 use super::writer::single;
 use super::{digest, hazards, rights, snapshot, sql, window};
 use crate::batch::{BATCH_BYTES, BatchSender, Payload, WireFormat};
 use crate::error::{Context, Error, Result};
+use crate::plugin::copy_text::{self, Cell, Decoder};
 use crate::plugin::digest::{
     Buckets, Digest, DigestPlan, HashFunction, HashedRow, Ordering, Print,
 };
@@ -52,7 +52,8 @@ impl PgReader {
         let mut lane = self.db.lane().await?;
         let pieces = lane.copy_out(copy_statement(plan, range)?).await?;
         match plan.format {
-            WireFormat::PostgresBinary => pass_on(pieces, out).await?,
+            WireFormat::PostgresBinary => pass_on(pieces, out, <[u8]>::len).await?,
+            WireFormat::PostgresText => pass_on(pieces, out, copy_text::whole_lines).await?,
             _ => decode(plan, pieces, out).await?,
         }
         lane.release();
@@ -67,7 +68,9 @@ impl Reader for PgReader {
     }
 
     fn offers(&self, pairs: &[ColumnPair<'_>]) -> Vec<WireFormat> {
-        super::formats(pairs)
+        let binary = super::are_alike(pairs).then_some(WireFormat::PostgresBinary);
+        let text = pairs.iter().all(has_plain_text).then_some(WireFormat::PostgresText);
+        binary.into_iter().chain(text).chain([WireFormat::Canonical]).collect()
     }
 
     async fn cut(
@@ -174,7 +177,7 @@ impl Reader for PgReader {
 
 fn copy_statement(plan: &ReadPlan, range: &KeyRange) -> Result<String> {
     let (expressions, options) = match plan.format {
-        WireFormat::Canonical => {
+        WireFormat::Canonical | WireFormat::PostgresText => {
             let canonical: Vec<_> = plan.read_columns().map(canonical).collect();
             (canonical.join(", "), "")
         }
@@ -203,9 +206,14 @@ fn canonical(column: &Column) -> String {
 fn cell(column: &Column) -> Cell {
     match column.logical {
         LogicalType::Bytes(_) => Cell::Hex,
-        LogicalType::Text(_) if column.native.starts_with("character(") => Cell::Padded,
+        LogicalType::Text(_) if copy_text::is_padded(column) => Cell::Padded,
         _ => Cell::Plain,
     }
+}
+
+/// Whether a column's text in COPY can be passed on as [`WireFormat::PostgresText`].
+fn has_plain_text(pair: &ColumnPair<'_>) -> bool {
+    cell(pair.from) != Cell::Hex
 }
 
 async fn decode(
@@ -230,16 +238,29 @@ async fn decode(
     }
 }
 
-/// Passes pieces on, about one a row, in payloads large enough that their number costs nothing.
-async fn pass_on(mut pieces: BoxStream<'_, Result<Bytes>>, out: &mut BatchSender) -> Result<()> {
+/// Passes pieces on, about one a row, in payloads large enough that their number costs nothing: of what was
+/// gathered, the first `whole` bytes.
+async fn pass_on(
+    mut pieces: BoxStream<'_, Result<Bytes>>,
+    out: &mut BatchSender,
+    whole: impl Fn(&[u8]) -> usize,
+) -> Result<()> {
     let mut gathered = BytesMut::with_capacity(BATCH_BYTES * 2);
     while let Some(piece) = pieces.next().await {
         let piece = piece?;
         gathered.extend_from_slice(&piece);
-        if gathered.len() >= BATCH_BYTES {
-            let full = std::mem::replace(&mut gathered, BytesMut::with_capacity(BATCH_BYTES * 2));
-            out.send(Payload::Raw(full.freeze())).await?;
+        if gathered.len() < BATCH_BYTES {
+            continue;
         }
+        let rest = gathered.split_off(whole(&gathered));
+        if !gathered.is_empty() {
+            out.send(Payload::Raw(gathered.freeze())).await?;
+        }
+        gathered = BytesMut::with_capacity(BATCH_BYTES * 2);
+        gathered.extend_from_slice(&rest);
+    }
+    if whole(&gathered) < gathered.len() {
+        return Err(copy_text::cut_off());
     }
     if gathered.is_empty() { Ok(()) } else { out.send(Payload::Raw(gathered.freeze())).await }
 }

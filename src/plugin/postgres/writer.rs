@@ -73,7 +73,10 @@ impl Writer for PgWriter {
     }
 
     fn accepts(&self, pairs: &[ColumnPair<'_>]) -> Vec<WireFormat> {
-        super::formats(pairs)
+        match super::are_alike(pairs) {
+            true => vec![WireFormat::PostgresBinary, WireFormat::Canonical],
+            false => vec![WireFormat::Canonical],
+        }
     }
 
     fn prefers_late_keys(&self) -> bool {
