@@ -200,6 +200,11 @@ impl Lane {
         &mut self.lease.connection
     }
 
+    /// As in 150018; 0 if the server does not say.
+    pub(super) fn server_version(&self) -> u32 {
+        self.lease.connection.server_version_num().unwrap_or(0)
+    }
+
     /// Whether the connection has this stage.
     pub(super) fn has_stage(&self, stage: &Stage) -> bool {
         self.lease.stages.contains(stage)
