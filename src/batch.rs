@@ -138,6 +138,23 @@ pub enum WireFormat {
     ServerSide,
 }
 
+impl WireFormat {
+    /// Whether the rows of a payload can be counted, for a limit of rows.
+    pub fn is_counted(self) -> bool {
+        matches!(self, WireFormat::Canonical | WireFormat::SqliteValues)
+    }
+
+    /// Whether a limit of bytes may cut a payload anywhere between two bytes, or between two rows.
+    pub fn can_be_cut(self) -> bool {
+        self != WireFormat::PostgresText
+    }
+
+    /// Whether only a bulk load takes it as it is, and statements would have to take it apart.
+    pub fn is_for_loads(self) -> bool {
+        self == WireFormat::PostgresText
+    }
+}
+
 impl fmt::Display for WireFormat {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {

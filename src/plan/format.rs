@@ -23,22 +23,17 @@ impl Planner<'_> {
             let usable = match format {
                 // One statement for a whole table would show no movement for too long.
                 WireFormat::ServerSide => !split.is_empty() && self.may_stay_inside(source).await?,
-                // A limit cuts payloads, between any two bytes of what it can't read.
-                WireFormat::PostgresText => !self.is_limited(),
-                WireFormat::PostgresBinary => self.task.params.max_rows_per_second.is_none(),
-                WireFormat::Canonical | WireFormat::SqliteValues => true,
+                format => {
+                    let params = &self.task.params;
+                    (params.max_rows_per_second.is_none() || format.is_counted())
+                        && (params.max_bytes_per_second.is_none() || format.can_be_cut())
+                }
             };
             if usable && accepted.contains(&format) {
                 return Ok(format);
             }
         }
         Ok(WireFormat::Canonical)
-    }
-
-    /// Whether the run has a limit of rows or bytes a second.
-    fn is_limited(&self) -> bool {
-        let params = &self.task.params;
-        params.max_rows_per_second.is_some() || params.max_bytes_per_second.is_some()
     }
 
     /// Whether the target's server may copy the rows by itself: not where the run has to see them go
@@ -48,11 +43,13 @@ impl Planner<'_> {
         if wish::by_key(params.write_mode).needs_stage() {
             return Ok(false);
         }
+        let is_limited =
+            params.max_rows_per_second.is_some() || params.max_bytes_per_second.is_some();
         let has_filter = params.filter.as_ref().is_some_and(|text| !text.trim().is_empty())
             || self.task.mode == Mode::Cursor;
         // The session that writes does not see the readers' snapshot.
         let has_snapshot = params.consistency == Consistency::Snapshot;
-        if !self.same_server || has_snapshot || self.is_limited() || has_filter {
+        if !self.same_server || has_snapshot || is_limited || has_filter {
             return Ok(false);
         }
         match self.reader.inside(&source.table).await? {

@@ -151,8 +151,7 @@ impl Planner<'_> {
         };
         let is_free = matched.creates_target || self.goes_on || empties;
         write.path = self.writer.choose_path(&write, is_free).await?;
-        if format == WireFormat::PostgresText && !write.path.may_be(WritePath::Direct) {
-            // Statements would have to take it apart.
+        if format.is_for_loads() && !write.path.may_be(WritePath::Direct) {
             (read.format, write.format) = (WireFormat::Canonical, WireFormat::Canonical);
         }
         Ok(Plan {

@@ -3,8 +3,6 @@
 //! A line a row, cells with tabs between them. Backslashes stand in front of letters only, and both
 //! separators are never part of a value (PostgreSQL manual, COPY, text format).
 
-use bytes::Bytes;
-
 use crate::batch::Batch;
 use crate::error::{Error, Result};
 use crate::schema::Column;
@@ -167,36 +165,6 @@ pub(super) fn rows(lines: &[u8]) -> u64 {
     memchr::memchr_iter(b'\n', lines).count() as u64
 }
 
-/// Lines in which only those letters stand behind a backslash that MySQL's LOAD DATA takes for the same
-/// byte: it has no form feed and no vertical tab.
-pub(super) fn without_feeds(lines: Bytes) -> Bytes {
-    let feed = |letter: u8| match letter {
-        b'f' => Some(0x0c),
-        b'v' => Some(0x0b),
-        _ => None,
-    };
-    let mut mended: Option<Vec<u8>> = None;
-    // What is not copied yet, and where to look on: a backslash may stand behind another.
-    let (mut kept, mut from) = (0, 0);
-    while let Some(found) = memchr::memchr(b'\\', &lines[from..]) {
-        let at = from + found;
-        if let Some(byte) = lines.get(at + 1).copied().and_then(feed) {
-            let mended = mended.get_or_insert_with(|| Vec::with_capacity(lines.len()));
-            mended.extend_from_slice(&lines[kept..at]);
-            mended.push(byte);
-            kept = at + 2;
-        }
-        from = (at + 2).min(lines.len());
-    }
-    match mended {
-        None => lines,
-        Some(mut mended) => {
-            mended.extend_from_slice(&lines[kept..]);
-            mended.into()
-        }
-    }
-}
-
 pub(super) fn cut_off() -> Error {
     Error::transient("PostgreSQL's COPY ended inside a row")
 }
@@ -293,20 +261,6 @@ mod tests {
         assert_eq!((counted, rows(b"1\ta  \n2\t\\N\n")), (2, 2));
         assert!(batches(b"1\t2\n3", &cells).is_err());
         assert_eq!([b"1\n2\n3", b"1\t2\t3"].map(|text| whole_lines(text)), [4, 0]);
-    }
-
-    #[test]
-    fn feeds_are_written_as_they_are() {
-        for (lines, mended) in [
-            (&b"1\ta\\fb\\vc\n"[..], &b"1\ta\x0cb\x0bc\n"[..]),
-            (b"\\f\t\\v\n", b"\x0c\t\x0b\n"),
-            (b"\\\\f\t\\\\\\v\n", b"\\\\f\t\\\\\x0b\n"),
-            (b"\\b\\n\\r\\t\\N\\\\\n", b"\\b\\n\\r\\t\\N\\\\\n"),
-        ] {
-            assert_eq!(&without_feeds(Bytes::from_static(lines))[..], mended);
-        }
-        let plain = Bytes::from_static(b"1\t\\tb\n");
-        assert_eq!(without_feeds(plain.clone()).as_ptr(), plain.as_ptr(), "nothing is copied");
     }
 
     #[test]

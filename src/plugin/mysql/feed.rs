@@ -11,13 +11,14 @@ use super::lock::SIGN_OF_LIFE;
 use super::{failure, passed};
 use crate::batch::{Batch, BatchReceiver, Payload, WireFormat};
 use crate::error::{Error, Result};
-use crate::plugin::{WritePlan, copy_text};
+use crate::plugin::WritePlan;
 
 /// Encoded bytes that are worth a packet to the server.
 const CHUNK_BYTES: usize = 256 * 1024;
 /// Bytes after which a load is ended and another begun in the same transaction: what is wrong with
 /// a row shows at the end of a load.
 const LOAD_BYTES: u64 = 32 * 1024 * 1024;
+
 /// Why the rows of a load end early.
 pub(super) enum Stop {
     Failed(Error),
@@ -87,7 +88,7 @@ impl<'p> Feed<'p> {
             match payload {
                 Payload::Rows(batch) => self.encode(&batch).await?,
                 Payload::Raw(lines) if self.plan.format == WireFormat::PostgresText => {
-                    self.pass(copy_text::without_feeds(lines)).await?;
+                    self.pass(passed::without_feeds(lines)).await?;
                 }
                 Payload::Raw(_) => return Err(passed::not_accepted().into()),
             }

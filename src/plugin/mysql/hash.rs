@@ -3,7 +3,7 @@
 //! SHA-256 is what every server has. A hash of 32 hexadecimal digits becomes a number by way of two more
 //! texts, though, and texts that are cut out of a row by their lengths need those lengths: together that
 //! costs as much as all else about a row. MariaDB from 10.8 on has two independent 32-bit checksums, whose
-//! product is 64 bits at half the price. It is the product, since checksums by themselves are linear: where
+//! product is 64 bits at 0.6 of the price. It is the product, since checksums by themselves are linear: where
 //! the same bits change in two rows, in a swap of two values say, their sum may well stay as it was.
 
 use sqlx::{AssertSqlSafe, Executor, Row};

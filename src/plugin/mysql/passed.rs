@@ -1,6 +1,8 @@
 //! Rows that arrive as PostgreSQL's COPY text. LOAD DATA takes it as it is where every column means the
 //! same to both; statements take it apart.
 
+use bytes::Bytes;
+
 use crate::batch::{Batch, Payload, WireFormat};
 use crate::error::{Error, Result};
 use crate::plan::check::{Check, choose};
@@ -67,5 +69,54 @@ pub(super) fn rows(payload: &Payload) -> u64 {
     match payload {
         Payload::Rows(batch) => batch.rows() as u64,
         Payload::Raw(lines) => copy_text::rows(lines),
+    }
+}
+
+/// Lines in which only those letters stand behind a backslash that LOAD DATA takes for the same byte:
+/// it has no form feed and no vertical tab.
+pub(super) fn without_feeds(lines: Bytes) -> Bytes {
+    let feed = |letter: u8| match letter {
+        b'f' => Some(0x0c),
+        b'v' => Some(0x0b),
+        _ => None,
+    };
+    let mut mended: Option<Vec<u8>> = None;
+    // What is not copied yet, and where to look on: a backslash may stand behind another.
+    let (mut kept, mut from) = (0, 0);
+    while let Some(found) = memchr::memchr(b'\\', &lines[from..]) {
+        let at = from + found;
+        if let Some(byte) = lines.get(at + 1).copied().and_then(feed) {
+            let mended = mended.get_or_insert_with(|| Vec::with_capacity(lines.len()));
+            mended.extend_from_slice(&lines[kept..at]);
+            mended.push(byte);
+            kept = at + 2;
+        }
+        from = (at + 2).min(lines.len());
+    }
+    match mended {
+        None => lines,
+        Some(mut mended) => {
+            mended.extend_from_slice(&lines[kept..]);
+            mended.into()
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn feeds_are_written_as_they_are() {
+        for (lines, mended) in [
+            (&b"1\ta\\fb\\vc\n"[..], &b"1\ta\x0cb\x0bc\n"[..]),
+            (b"\\f\t\\v\n", b"\x0c\t\x0b\n"),
+            (b"\\\\f\t\\\\\\v\n", b"\\\\f\t\\\\\x0b\n"),
+            (b"\\b\\n\\r\\t\\N\\\\\n", b"\\b\\n\\r\\t\\N\\\\\n"),
+        ] {
+            assert_eq!(&without_feeds(Bytes::from_static(lines))[..], mended);
+        }
+        let plain = Bytes::from_static(b"1\t\\tb\n");
+        assert_eq!(without_feeds(plain.clone()).as_ptr(), plain.as_ptr(), "nothing is copied");
     }
 }

@@ -45,7 +45,7 @@ const COLUMNS: &str = "SELECT a.attnum::int4, a.attname::text, \
     ORDER BY a.attnum";
 
 /// Columns whose NOT NULL was never validated, which PostgreSQL knows from 18 on. Not a part of the query
-/// above: to look into one more catalog costs every new session half a millisecond.
+/// above: to look into one more catalog costs every new session time.
 const UNPROVEN: &str = "SELECT unnest(conkey)::int4 FROM pg_constraint \
     WHERE contype = 'n' AND NOT convalidated AND conrelid = $1::oid";
 const FIRST_WITH_UNPROVEN: u32 = 180_000;
