@@ -22,6 +22,8 @@ pub const POINTS: &[&str] = &[
     "join.committed",
     "key.before",
     "key.added",
+    "index.before",
+    "index.added",
     "step.before_commit",
     "step.committed",
     "swap.fenced",

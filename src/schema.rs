@@ -194,20 +194,71 @@ pub struct Schema {
     pub keys: Vec<Key>,
     /// The engine's own estimate of the number of rows, for progress only.
     pub estimated_rows: Option<u64>,
-    /// The key that a run has still to add to the table that it created.
-    pub pending_key: Option<PendingKey>,
+    /// What a run has still to add to the table that it created.
+    pub pending: Option<Pending>,
     /// The table's comment, copied when a target is created.
     pub comment: Option<String>,
 }
 
-/// A primary key that was left out when goshift created a table, since rows go in faster without:
-/// the run adds it when they are in, or whichever run comes next.
+/// An index as every engine can have it: on columns, in ascending order.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct PendingKey {
+pub struct Index {
+    /// Its name in the engine.
+    pub name: String,
+    /// Whether it keeps rows with the same values apart, but for NULLs.
+    pub unique: bool,
+    /// Its columns, in their order.
+    pub parts: Vec<IndexPart>,
+}
+
+/// A column of an index.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct IndexPart {
+    /// Position in [`Schema::columns`].
+    pub column: usize,
+    /// How many characters or bytes of it are indexed; `None` for all. Only MySQL has such.
+    pub prefix: Option<u32>,
+}
+
+impl Index {
+    /// The same index where its columns stand elsewhere; `None` if one of them has no place.
+    pub fn moved(&self, place: impl Fn(usize) -> Option<usize>) -> Option<Self> {
+        let part = |part: &IndexPart| Some(IndexPart { column: place(part.column)?, ..*part });
+        let parts = self.parts.iter().map(part).collect::<Option<_>>()?;
+        Some(Self { parts, ..self.clone() })
+    }
+
+    /// Whether another one serves for this: the same columns, and as strict.
+    pub fn is_served_by(&self, other: &Self) -> bool {
+        self.parts == other.parts && (other.unique || !self.unique)
+    }
+
+    /// Its columns, if all of each is indexed.
+    pub fn whole_columns(&self) -> Option<Vec<usize>> {
+        self.parts.iter().map(|part| part.prefix.is_none().then_some(part.column)).collect()
+    }
+}
+
+/// The indexes of a table, but for its primary key.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Indexes {
+    /// Those that every engine can have.
+    pub plain: Vec<Index>,
+    /// The names of the others: on expressions or some of the rows, of special kinds.
+    pub special: Vec<String>,
+}
+
+/// What was left out when goshift created a table, since rows go in faster without: the run adds it when
+/// they are in, or whichever run comes next.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Pending {
     /// The run that created the table.
     pub run_id: Uuid,
-    /// Positions in [`Schema::columns`], in key order.
-    pub columns: Vec<usize>,
+    /// Positions of the primary key's columns in [`Schema::columns`], in key order; empty if the table has
+    /// it, or is to have none.
+    pub key: Vec<usize>,
+    /// Indexes, some of which may be there already.
+    pub indexes: Vec<Index>,
 }
 
 impl Schema {

@@ -70,8 +70,8 @@ impl Planner<'_> {
         let name = TableRef::parse(&self.task.to.table);
         let table = found.map_or(&name, |found| &found.table);
         let mut obstacles = self.writer.swap_obstacles(table).await?;
-        if found.is_some_and(|found| found.pending_key.is_some()) {
-            obstacles.push("its primary key, which another run has still to add".to_owned());
+        if found.is_some_and(|found| found.pending.is_some()) {
+            obstacles.push("its keys and indexes, which another run has still to add".to_owned());
         }
         if obstacles.is_empty() {
             return Ok(());

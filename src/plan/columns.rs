@@ -1,10 +1,8 @@
 //! Which source column goes into which target column, and which target key tells rows apart.
 
-use uuid::Uuid;
-
 use super::check::{self, Check};
 use crate::error::{Error, Result};
-use crate::schema::{Column, Key, LogicalType, PendingKey, Schema, TableRef};
+use crate::schema::{Column, Key, LogicalType, Pending, Schema, TableRef};
 use crate::task::TaskMeta;
 
 /// One column on its way.
@@ -197,21 +195,18 @@ pub(super) fn imagined(
     table: TableRef,
     columns: Vec<Column>,
     key: &[usize],
-    late_key: Option<Uuid>,
+    pending: Option<Pending>,
 ) -> Schema {
-    let columns_of_key = key.to_vec();
-    let (keys, pending_key) = match late_key {
-        _ if key.is_empty() => (Vec::new(), None),
-        Some(run_id) => (Vec::new(), Some(PendingKey { run_id, columns: columns_of_key })),
-        None => (vec![primary(columns_of_key)], None),
-    };
-    Schema { table, columns, keys, estimated_rows: Some(0), pending_key, comment: None }
+    let is_late = pending.as_ref().is_some_and(|pending| !pending.key.is_empty());
+    let has_key = !key.is_empty() && !is_late;
+    let keys = has_key.then(|| primary(key.to_vec())).into_iter().collect();
+    Schema { table, columns, keys, estimated_rows: Some(0), pending, comment: None }
 }
 
 /// A table as it will be once the key that it lacks has been added.
 pub(super) fn completed(schema: &Schema) -> Schema {
-    let pending = schema.pending_key.iter().map(|pending| primary(pending.columns.clone()));
-    Schema { keys: pending.collect(), pending_key: None, ..schema.clone() }
+    let pending = schema.pending.iter().map(|pending| primary(pending.key.clone()));
+    Schema { keys: pending.chain(schema.keys.clone()).collect(), pending: None, ..schema.clone() }
 }
 
 fn primary(columns: Vec<usize>) -> Key {
@@ -220,9 +215,9 @@ fn primary(columns: Vec<usize>) -> Key {
 
 /// The key that the run is going to add to its target, as positions in `pairs`.
 pub(super) fn pending_key(target: &Schema, pairs: &[Pair]) -> Option<Vec<usize>> {
-    let pending = target.pending_key.as_ref()?;
+    let pending = target.pending.as_ref().filter(|pending| !pending.key.is_empty())?;
     let position = |&column| pairs.iter().position(|pair| pair.target == column);
-    pending.columns.iter().map(position).collect()
+    pending.key.iter().map(position).collect()
 }
 
 /// For the person who mistyped one.
@@ -260,7 +255,7 @@ mod tests {
                 .map(|(i, k)| Key { name: format!("k{i}"), columns: k.to_vec(), primary: i == 0 })
                 .collect(),
             estimated_rows: None,
-            pending_key: None,
+            pending: None,
             comment: None,
         }
     }

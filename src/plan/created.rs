@@ -9,14 +9,7 @@ const SHOWN: usize = 80;
 
 impl Planner<'_> {
     /// Notes what the target's engine has no counterpart of, before it is created.
-    pub(super) fn note_left_out(
-        &self,
-        source: &Schema,
-        new: &NewTable<'_>,
-        chosen: &[(usize, String)],
-        dry: bool,
-        notes: &mut Vec<String>,
-    ) {
+    pub(super) fn note_left_out(&self, new: &NewTable<'_>, dry: bool, notes: &mut Vec<String>) {
         let (from, to) = (self.from_engine, self.to_engine);
         for column in &new.columns {
             let Some(default) = &column.default else { continue };
@@ -34,17 +27,6 @@ impl Planner<'_> {
                     column.name
                 ));
             }
-        }
-        let made: Vec<usize> = new.key.iter().map(|&position| chosen[position].0).collect();
-        let others = source.keys.iter().filter(|key| key.columns != made);
-        let others: Vec<_> =
-            others.map(|key| format!("{} ({})", key.name, source.names(&key.columns))).collect();
-        if !others.is_empty() {
-            notes.push(format!(
-                "unique keys of {} that the target is created without: {}",
-                source.table,
-                others.join(", ")
-            ));
         }
     }
 

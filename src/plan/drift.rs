@@ -47,8 +47,15 @@ impl Planner<'_> {
             let columns = target.columns.iter().cloned().chain(columns).collect();
             return Ok((Arc::new(Schema { columns, ..(*target).clone() }), chosen));
         }
-        let new =
-            NewTable { engine: self.from_engine, columns, key: &[], late_key: None, comment: None };
+        let new = NewTable {
+            engine: self.from_engine,
+            columns,
+            key: &[],
+            late_key: false,
+            indexes: Vec::new(),
+            run_id: self.run_id,
+            comment: None,
+        };
         let added = self.writer.add_columns(&target.table, &new).await;
         let described = self.writer.describe(&target.table).await?;
         // Another process may have been faster.

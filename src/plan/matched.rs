@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::beside::Destination;
 use super::{Planner, columns};
 use crate::error::{Error, Result};
-use crate::schema::{Schema, TableRef};
+use crate::schema::{Pending, Schema, TableRef};
 use crate::task::{Mode, WriteWish};
 
 /// The two tables of a task, and how they belong together.
@@ -45,7 +45,8 @@ impl Planner<'_> {
         let (target, creates_target) = self.target(&source, found, &chosen, dry, notes).await?;
         let (target, chosen) = self.settle_drift(&source, target, chosen, dry, notes).await?;
         // Another run's key, which it did not come to add: it is planned for as if it were there.
-        let lacks_key = target.pending_key.as_ref().is_some_and(|key| key.run_id != self.run_id);
+        let is_another = |p: &Pending| p.run_id != self.run_id && !p.key.is_empty();
+        let lacks_key = target.pending.as_ref().is_some_and(is_another);
         let target = if lacks_key { Arc::new(columns::completed(&target)) } else { target };
         if self.swaps() {
             // What is going to be refused must not leave a table behind.

@@ -25,6 +25,7 @@ mod consistency;
 mod created;
 mod drift;
 mod format;
+mod indexes;
 mod lanes;
 mod matched;
 pub mod rules;

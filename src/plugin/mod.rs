@@ -16,6 +16,7 @@ mod copy_text;
 pub mod digest;
 pub mod mysql;
 pub mod path;
+mod pending;
 pub mod postgres;
 mod reading;
 mod reuse;
@@ -33,7 +34,7 @@ pub use writing::{Hazard, NewTable, Writer};
 
 use reading::snapshot_lost;
 use write_plan::{marker_of, old};
-use writing::not_emptied;
+use writing::{not_added, not_emptied};
 
 /// Every engine, with the names that a task row may use for it.
 static PLUGINS: &[&dyn Plugin] = &[&mysql::Mysql, &postgres::Postgres, &sqlite::Sqlite];

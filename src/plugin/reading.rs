@@ -13,7 +13,7 @@ use crate::plugin::digest::{
 use crate::plugin::rights::Lack;
 use crate::plugin::window::{Newest, Window};
 use crate::plugin::{Bound, BoundValue, ColumnPair, KeyRange};
-use crate::schema::{Column, Schema, TableRef};
+use crate::schema::{Column, Indexes, Schema, TableRef};
 
 /// What to read: the same for all shards of a run.
 #[derive(Debug, Clone)]
@@ -87,6 +87,9 @@ pub trait Reader: Send + Sync {
     fn may_be_truth(&self, _column: &Column) -> bool {
         false
     }
+
+    /// The table's indexes, but for its primary key. For a target that is created like it.
+    async fn indexes(&self, schema: &Schema) -> Result<Indexes>;
 
     /// Whether an index begins with the column: else the whole table is walked over for each shard. For
     /// a plan that a person looks at.

@@ -12,7 +12,7 @@ use crate::plugin::path::ChosenPath;
 use crate::plugin::rights::{Lack, Work};
 use crate::plugin::step::Step;
 use crate::plugin::{Bound, ColumnPair, Inside, Receipt, WritePlan};
-use crate::schema::{Column, Schema, TableRef};
+use crate::schema::{Column, Index, Pending, Schema, TableRef};
 
 /// Writes one database.
 #[async_trait]
@@ -34,16 +34,22 @@ pub trait Writer: Send + Sync {
     /// take NULL. Fails if one is there already.
     async fn add_columns(&self, table: &TableRef, new: &NewTable<'_>) -> Result<()>;
 
+    /// Whether a new table could have that index.
+    fn fits_index(&self, _new: &NewTable<'_>, index: &Index) -> bool {
+        index.whole_columns().is_some()
+    }
+
     /// Whether rows go into a new table faster before it has its key, so that
     /// [`NewTable::late_key`] is worth it.
     fn prefers_late_keys(&self) -> bool {
         false
     }
 
-    /// Adds the key that a table lacks since its creation ([`Schema::pending_key`]). Harmless if that
-    /// was done meanwhile.
-    async fn add_pending_key(&self, _table: &TableRef) -> Result<()> {
-        Ok(())
+    /// Adds the key and the indexes that a table lacks since its creation ([`Schema::pending`]): an engine
+    /// builds them faster from all rows at once, unless it has one writer only. Harmless
+    /// if that was done meanwhile. Returns which indexes could not be added and why, for people.
+    async fn add_pending(&self, _table: &TableRef) -> Result<Vec<String>> {
+        Ok(Vec::new())
     }
 
     /// Whether that table is on this writer's own server, and its login may read it.
@@ -149,8 +155,9 @@ pub trait Writer: Send + Sync {
         Ok(None)
     }
 
-    /// After the last shard: moves sequences past the copied values, removes the run's markers.
-    async fn finish(&self, plan: &WritePlan) -> Result<()>;
+    /// After the last shard: adds what is pending, moves sequences past the copied values, removes old
+    /// markers. Returns what a person should know.
+    async fn finish(&self, plan: &WritePlan) -> Result<Vec<String>>;
 }
 
 /// Something about a target table that a person should know before rows go in.
@@ -184,10 +191,41 @@ pub struct NewTable<'a> {
     pub columns: Vec<Column>,
     /// The key, positions in `columns`; empty for none.
     pub key: &'a [usize],
-    /// The run that adds the key once its rows are in; `None` for a table that has it from the start.
-    pub late_key: Option<Uuid>,
+    /// Whether the run adds the key once its rows are in; else the table has it from the start.
+    pub late_key: bool,
+    /// Further indexes, on positions in `columns`.
+    pub indexes: Vec<Index>,
+    /// The run that creates it.
+    pub run_id: Uuid,
     /// The table's comment.
     pub comment: Option<String>,
+}
+
+impl NewTable<'_> {
+    /// What the table is created without.
+    pub(crate) fn pending(&self) -> Option<Pending> {
+        let key = if self.late_key { self.key.to_vec() } else { Vec::new() };
+        let pending = Pending { run_id: self.run_id, key, indexes: self.indexes.clone() };
+        (!pending.key.is_empty() || !pending.indexes.is_empty()).then_some(pending)
+    }
+}
+
+/// What a person is told of an index that a new table does not get; without an error, because rows share
+/// its values.
+pub(super) fn not_added(schema: &Schema, index: &Index, error: Option<&Error>) -> String {
+    let columns: Vec<_> = index.parts.iter().map(|part| part.column).collect();
+    let kind = if index.unique { "unique index" } else { "index" };
+    let why = match error {
+        Some(error) => error.to_string(),
+        None => "rows of the target share its values: the source changed while it was read, or compares \
+                 them in another way"
+            .to_owned(),
+    };
+    format!(
+        "{} was created without its {kind} ({}): {why}. Add it yourself, or set \"indexes\": false",
+        schema.table,
+        schema.names(&columns)
+    )
 }
 
 /// The error of a target that keeps rows when all of them are deleted.

@@ -29,6 +29,7 @@ pub(super) fn lines(task: &TaskMeta, route: &Route) -> Vec<Line> {
     lines.push(Line::new("reads", reads(route)));
     lines.extend(route.sync.as_ref().map(|sync| Line::new("compare", sync.how())));
     lines.push(Line::new("write", writes(task, write)));
+    lines.extend(indexes(write).map(|indexes| Line::new("indexes", indexes)));
     lines.push(Line::new("path", path(write)));
     lines.push(Line::new("format", read.format.to_string()));
     lines
@@ -83,6 +84,18 @@ fn writes(task: &TaskMeta, write: &WritePlan) -> String {
         Some(WriteWish::Swap) => format!("into a table beside it, then swap; {how}"),
         _ => how,
     }
+}
+
+/// What the target still has to get.
+fn indexes(write: &WritePlan) -> Option<String> {
+    let pending = write.schema.pending.as_ref()?;
+    let named = pending.indexes.iter().map(|index| {
+        let columns: Vec<_> = index.parts.iter().map(|part| part.column).collect();
+        let unique = if index.unique { "unique " } else { "" };
+        format!("{unique}({})", write.schema.names(&columns))
+    });
+    let named: Vec<_> = named.collect();
+    (!named.is_empty()).then(|| format!("the source's: {}", named.join(", ")))
 }
 
 fn path(write: &WritePlan) -> String {

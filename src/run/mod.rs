@@ -187,7 +187,7 @@ impl Runner {
         let mut notes = route.plan.notes.clone();
         let warnings = route.plan.read.rules.notes();
         let warnings =
-            warnings.into_iter().chain(settled.as_ref().ok().and_then(|s| s.note.clone()));
+            warnings.into_iter().chain(settled.iter().flat_map(|settled| settled.notes.clone()));
         for note in warnings {
             tracing::warn!(task = claim.task_id, run = %claim.run_id, "{note}");
             notes.push(note);

@@ -37,8 +37,11 @@ impl Runner {
             let Some((stored, held_rows)) = resumed else {
                 let table = &route.plan.write.schema.table;
                 tracing::info!("{table}: adding the key that was left out");
-                let adding = route.writer.add_pending_key(table);
-                bounded(stall * KEY_PATIENCE, "adding the target's key", adding).await?;
+                let adding = route.writer.add_pending(table);
+                for note in bounded(stall * KEY_PATIENCE, "adding the target's key", adding).await?
+                {
+                    tracing::warn!(task = claim.task_id, run = %claim.run_id, "{note}");
+                }
                 continue;
             };
             if route.plan.snapshot.is_some() && stored.consistency == Some(Consistency::Shard) {

@@ -25,7 +25,7 @@ pub(super) struct Settled {
     /// Rows that were left out.
     pub rejected: u64,
     /// What the operator should know.
-    pub note: Option<String>,
+    pub notes: Vec<String>,
 }
 
 impl Runner {
@@ -38,14 +38,14 @@ impl Runner {
         let AllIn { claim, task, route, rows, .. } = *all_in;
         let compared = self.settle_differences(all_in, unnoted).await?;
         route.reader.still_holds().await?;
-        let note = self.finish(route, rows, held_rows).await?;
+        let notes = self.finish(route, rows, held_rows).await?;
         let rejected = self.settle_rejects(claim, task, rows, unnoted).await?;
         self.prove(task, route).await?;
         if task.mode == Mode::Mirror && consistency == Consistency::Snapshot {
             // Not before: until now, rows of an earlier attempt may have been there.
             self.ledger.note_consistency(claim, consistency).await?;
         }
-        Ok(Settled { compared, rejected, note })
+        Ok(Settled { compared, rejected, notes })
     }
 
     /// What comes last, once the rows are in and proven: the swap, if there is one, then the task's own
@@ -62,13 +62,17 @@ impl Runner {
     }
 
     /// Counts, and finishes the target. Returns what the operator should know.
-    async fn finish(&self, route: &Route, rows: u64, held_rows: bool) -> Result<Option<String>> {
+    async fn finish(&self, route: &Route, rows: u64, held_rows: bool) -> Result<Vec<String>> {
         let stall = self.settings.worker.stall;
         let counting = self.check_count(route, rows, held_rows);
         let note = bounded(stall, "counting the target's rows", counting).await?;
-        let patience = if route.plan.write.adds_key { stall * KEY_PATIENCE } else { stall };
-        bounded(patience, "finishing the target", route.writer.finish(&route.plan.write)).await?;
-        Ok(note)
+        let write = &route.plan.write;
+        let indexes = write.schema.pending.as_ref().map_or(0, |pending| pending.indexes.len());
+        let builds =
+            u32::try_from(indexes).unwrap_or(u32::MAX).saturating_add(write.adds_key.into());
+        let patience = stall.saturating_mul(builds.saturating_mul(KEY_PATIENCE).max(1));
+        let notes = bounded(patience, "finishing the target", route.writer.finish(write)).await?;
+        Ok(note.into_iter().chain(notes).collect())
     }
 
     /// Rows that share a key in the target overwrite each other in silence: where the source's

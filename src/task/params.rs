@@ -68,6 +68,8 @@ pub struct Params {
     pub pre_sql: Statements,
     /// Run at the target after the last row, once a run.
     pub post_sql: Statements,
+    /// Whether a target that is created gets the source's unique keys and indexes; it does without.
+    pub indexes: Option<bool>,
     /// What becomes of columns that only the source has.
     pub drift: Drift,
     /// What becomes of values that the target can't hold.
@@ -99,6 +101,7 @@ impl KnownKeys for Params {
         "consistency",
         "pre_sql",
         "post_sql",
+        "indexes",
         "drift",
         "values",
     ];

@@ -4,7 +4,7 @@ use crate::support::{Site, text};
 
 const ROWS: i64 = 30_000;
 const PARAMS: &str = r#"{"worker_num": 2, "read_batch": 1000}"#;
-const COMMENT: &str = "goshift adds the primary key when the rows are in: ";
+const COMMENT: &str = "goshift adds keys and indexes when the rows are in: ";
 
 /// Task 5 copies a table of MySQL into one that is not there yet.
 async fn site() -> Site {
@@ -47,7 +47,7 @@ async fn a_created_table_gets_its_key_at_the_end() {
 async fn left_behind(site: &Site, rows: &str) {
     site.pg("CREATE TABLE target (a integer NOT NULL, b varchar(20) NOT NULL, note text)").await;
     site.pg(&format!(
-        "COMMENT ON TABLE target IS '{COMMENT}{{\"run\": \"{}\", \"columns\": [\"b\", \"a\"]}}'",
+        "COMMENT ON TABLE target IS '{COMMENT}{{\"run\": \"{}\", \"key\": [\"b\", \"a\"]}}'",
         uuid::Uuid::now_v7()
     ))
     .await;

@@ -11,6 +11,7 @@ mod created_tables;
 mod cursor;
 mod drift;
 mod hazards;
+mod indexes;
 mod inside;
 mod keep;
 mod keys;

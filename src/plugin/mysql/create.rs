@@ -1,9 +1,10 @@
 //! Tables that goshift creates in MySQL: the target, and the marker table.
 
-use super::{default, sql, types};
+use super::{default, indexes, sql, types};
 use crate::error::{Error, Result};
 use crate::plugin::NewTable;
-use crate::schema::{Column, LogicalType, TableRef};
+use crate::plugin::pending::note;
+use crate::schema::{Column, IndexPart, LogicalType, TableRef};
 
 /// Characters that a column's comment and a table's may have. Other engines know no limit.
 const MAX_COMMENT: usize = 1024;
@@ -17,7 +18,20 @@ pub(super) fn table(table: &TableRef, new: &NewTable<'_>, nopad: &str) -> Result
         let names: Vec<_> = new.key.iter().map(|&k| sql::name(&new.columns[k].name)).collect();
         lines.push(format!("PRIMARY KEY ({})", names.join(", ")));
     }
-    let comment = new.comment.as_deref().map(|text| comment(text, MAX_TABLE_COMMENT));
+    let pending = new.pending().map(|p| note(&p, &new.columns, new.comment.as_deref()));
+    let comment = match pending {
+        Some(note) if note.chars().count() <= MAX_TABLE_COMMENT => {
+            Some(comment(&note, MAX_TABLE_COMMENT))
+        }
+        noted => {
+            if noted.is_some() {
+                // Too many to be noted: then they are there from the start.
+                let name = |part: &IndexPart| new.columns[part.column].name.as_str();
+                lines.extend(new.indexes.iter().map(|index| indexes::definition(index, name)));
+            }
+            new.comment.as_deref().map(|text| comment(text, MAX_TABLE_COMMENT))
+        }
+    };
     Ok(format!(
         "CREATE TABLE IF NOT EXISTS {} ({}) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4{}",
         sql::table(table),

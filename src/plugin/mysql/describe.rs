@@ -9,6 +9,7 @@ use super::connect::Database;
 use super::default::{self, Printed};
 use super::types::{self, Declared};
 use crate::error::Result;
+use crate::plugin::pending;
 use crate::schema::{Column, Key, Schema, TableRef};
 
 // The casts are for MySQL 8, which gives some of these columns binary types.
@@ -49,13 +50,16 @@ pub(super) async fn describe(db: &Database, table: &TableRef) -> Result<Option<A
             Some(row) => (row.try_get::<Option<i64>, _>(0)?, row.try_get(1)?),
             None => (None, None),
         };
+        let comment = comment.filter(|text: &String| !text.is_empty());
+        let has_primary = keys.iter().any(|key| key.primary);
+        let (comment, pending) = pending::read(comment, &columns, has_primary);
         Ok::<_, sqlx::Error>(Schema {
             table: table.clone(),
             columns,
             keys,
             estimated_rows: estimate.and_then(|rows| u64::try_from(rows).ok()),
-            pending_key: None,
-            comment: comment.filter(|text: &String| !text.is_empty()),
+            pending,
+            comment,
         })
     };
     let schema = read().map_err(|error| db.failure(&doing, error))?;

@@ -26,6 +26,7 @@ mod hash;
 mod hazards;
 #[cfg(feature = "bench")]
 pub mod hot;
+mod indexes;
 mod inside;
 mod jump;
 mod load;

@@ -10,7 +10,7 @@ use sqlx::{AssertSqlSafe, Executor, Row};
 
 use super::connect::Database;
 use super::jump::{self, Jump, Jumps};
-use super::{describe, digest, hash, hazards, inside, rights, snapshot, sql, window};
+use super::{describe, digest, hash, hazards, indexes, inside, rights, snapshot, sql, window};
 use crate::batch::{Batch, BatchSender, Payload, WireFormat};
 use crate::config::connection::ConnectionConfig;
 use crate::error::{Error, Result};
@@ -22,7 +22,7 @@ use crate::plugin::window::{Newest, Window};
 use crate::plugin::{
     Bound, BoundValue, ColumnPair, Inside, KeyRange, ReadPlan, Reader, SnapshotWay,
 };
-use crate::schema::{Column, LogicalType, Schema, TableRef};
+use crate::schema::{Column, Indexes, LogicalType, Schema, TableRef};
 
 /// Reads one MySQL database.
 pub(super) struct MysqlReader {
@@ -150,6 +150,10 @@ impl Reader for MysqlReader {
 
     fn may_be_truth(&self, column: &Column) -> bool {
         column.native == "tinyint(1)"
+    }
+
+    async fn indexes(&self, schema: &Schema) -> Result<Indexes> {
+        indexes::find(&self.db, schema).await
     }
 
     async fn has_index(&self, table: &TableRef, column: &str) -> Result<bool> {

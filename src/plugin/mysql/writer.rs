@@ -12,7 +12,7 @@ use super::connect::Database;
 use super::loader::{self, LoadSession};
 use super::purge::PurgeHold;
 use super::{
-    create, describe, empty, hazards, inside, load, lock, passed, pressure, rights, sql,
+    create, describe, empty, hazards, indexes, inside, load, lock, passed, pressure, rights, sql,
     statements, step, storage, swap,
 };
 use crate::batch::{BatchReceiver, WireFormat};
@@ -27,7 +27,7 @@ use crate::plugin::{
     Bound, ByKey, ColumnPair, Hazard, Inside, NewTable, Receipt, WriteMode, WritePlan, Writer,
 };
 use crate::schema::default::give_up;
-use crate::schema::{Column, Schema, TableRef};
+use crate::schema::{Column, Index, Schema, TableRef};
 
 /// Lanes for each of the server's cores, measured (TPC-H orders, 2 cores): with 10 the servers used a
 /// third more of their processors for the same rows than with 2.
@@ -97,6 +97,14 @@ impl Writer for MysqlWriter {
 
     fn default_of(&self, engine: &str, column: &Column) -> Option<String> {
         create::default_of(engine, column)
+    }
+
+    fn fits_index(&self, new: &NewTable<'_>, index: &Index) -> bool {
+        indexes::fits(new, index)
+    }
+
+    async fn add_pending(&self, table: &TableRef) -> Result<Vec<String>> {
+        indexes::add_pending(&self.db, table).await
     }
 
     async fn add_columns(&self, table: &TableRef, new: &NewTable<'_>) -> Result<()> {
@@ -314,15 +322,19 @@ impl Writer for MysqlWriter {
         pressure::ask(&self.db).await
     }
 
-    async fn finish(&self, plan: &WritePlan) -> Result<()> {
+    async fn finish(&self, plan: &WritePlan) -> Result<Vec<String>> {
         self.purge.end();
+        let notes = match &plan.schema.pending {
+            Some(pending) => indexes::add(&self.db, &plan.schema, &pending.indexes).await?,
+            None => Vec::new(),
+        };
         if !plan.has_markers() {
-            return Ok(());
+            return Ok(notes);
         }
         // A worker that was paused may still wake up: this run's markers keep it from doubling.
         let query =
             format!("DELETE FROM {} WHERE written_at < NOW() - INTERVAL 7 DAY", marker(plan));
-        self.db.execute("clearing goshift_marker", query).await
+        self.db.execute("clearing goshift_marker", query).await.map(|()| notes)
     }
 }
 

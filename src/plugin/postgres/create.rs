@@ -2,10 +2,11 @@
 
 use super::connect::Db;
 use super::sql::MAX_IDENTIFIER;
-use super::{Postgres, default, key, sql, types};
+use super::{Postgres, default, sql, types};
 use crate::error::{Context, Error, Result};
+use crate::plugin::pending::note;
 use crate::plugin::{NewTable, Plugin};
-use crate::schema::{Column, TableRef};
+use crate::schema::{Column, Pending, TableRef};
 
 /// Creates the table with its key and comments in one transaction. One that appears meanwhile is
 /// left as it is.
@@ -47,13 +48,14 @@ fn statements(table: &TableRef, new: &NewTable<'_>) -> Result<String> {
     let target = sql::table(table);
     check_length("table", &table.name)?;
     let (mut parts, mut comments) = columns(table, new)?;
-    let key: Vec<_> = new.key.iter().map(|&position| &new.columns[position]).collect();
-    let mut comment = new.comment.clone();
-    match new.late_key {
-        _ if key.is_empty() => {}
-        Some(run_id) => comment = Some(key::note(run_id, &key, new.comment.as_deref())),
-        None => parts.push(format!("PRIMARY KEY ({})", sql::names(key))),
+    if !new.late_key && !new.key.is_empty() {
+        let key = new.key.iter().map(|&position| &new.columns[position]);
+        parts.push(format!("PRIMARY KEY ({})", sql::names(key)));
     }
+    let comment = match pending(new) {
+        Some(pending) => Some(note(&pending, &new.columns, new.comment.as_deref())),
+        None => new.comment.clone(),
+    };
     if let Some(comment) = comment {
         let comment = sql::literal(&comment);
         comments.push_str(&format!("COMMENT ON TABLE {target} IS {comment}; "));
@@ -61,6 +63,16 @@ fn statements(table: &TableRef, new: &NewTable<'_>) -> Result<String> {
     let defaults: String =
         new.columns.iter().filter_map(|c| set_default(&target, c, new)).collect();
     Ok(format!("CREATE TABLE {target} ({}); {comments}{defaults}", parts.join(", ")))
+}
+
+/// What is added to the table later. Other engines name indexes within their table, here they share their
+/// names with all tables: then the server finds one.
+fn pending(new: &NewTable<'_>) -> Option<Pending> {
+    let mut pending = new.pending()?;
+    if new.engine != Postgres.name() {
+        pending.indexes.iter_mut().for_each(|index| index.name.clear());
+    }
+    Some(pending)
 }
 
 /// Gives a column its default in a block of its own: a default that calls what this database lacks, or

@@ -6,8 +6,9 @@ use sqlx::Row;
 use sqlx::postgres::PgRow;
 
 use super::connect::{Db, Lane, without_nul};
-use super::{default, error, key, sql, types};
+use super::{default, error, sql, types};
 use crate::error::{Context, Result};
+use crate::plugin::pending;
 use crate::schema::{Column, Key, Schema, TableRef};
 
 /// Tables, partitioned tables, views, foreign tables and materialized views. A partitioned table
@@ -114,9 +115,9 @@ async fn describe(lane: &mut Lane, table: &TableRef) -> Result<Option<Schema>> {
     }
     // −1 is "never analyzed".
     let estimated_rows = estimate.filter(|&rows| rows >= 0.0).map(|rows| rows as u64);
-    let pending_key = comment.as_deref().and_then(|comment| key::pending(comment, &columns));
-    let comment = comment.filter(|comment| !key::is_note(comment));
-    Ok(Some(Schema { table, columns, keys, estimated_rows, pending_key, comment }))
+    let has_primary = keys.iter().any(|key| key.primary);
+    let (comment, pending) = pending::read(comment, &columns, has_primary);
+    Ok(Some(Schema { table, columns, keys, estimated_rows, pending, comment }))
 }
 
 fn column(row: &PgRow) -> Result<Column> {

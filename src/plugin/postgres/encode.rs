@@ -200,7 +200,7 @@ mod tests {
             columns: columns.iter().map(column).collect(),
             keys: vec![],
             estimated_rows: None,
-            pending_key: None,
+            pending: None,
             comment: None,
         };
         let write = |(target, (_, from, check)): (usize, &(&str, LogicalType, Check))| {

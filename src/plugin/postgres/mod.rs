@@ -23,6 +23,7 @@ mod error;
 mod hazards;
 #[cfg(feature = "bench")]
 pub mod hot;
+mod indexes;
 mod key;
 mod load;
 mod lock;

@@ -10,7 +10,7 @@ use futures::stream::BoxStream;
 use super::connect::Db;
 use super::describe::get;
 use super::writer::single;
-use super::{digest, hazards, rights, snapshot, sql, window};
+use super::{digest, hazards, indexes, rights, snapshot, sql, window};
 use crate::batch::{BATCH_BYTES, BatchSender, Payload, WireFormat};
 use crate::error::{Context, Error, Result};
 use crate::plugin::copy_text::{self, Cell, Decoder};
@@ -20,7 +20,7 @@ use crate::plugin::digest::{
 use crate::plugin::rights::Lack;
 use crate::plugin::window::{Newest, Window};
 use crate::plugin::{Bound, BoundValue, ColumnPair, KeyRange, ReadPlan, Reader, SnapshotWay};
-use crate::schema::{Column, LogicalType, Schema, TableRef};
+use crate::schema::{Column, Indexes, LogicalType, Schema, TableRef};
 
 /// Reads one database.
 pub(super) struct PgReader {
@@ -106,6 +106,10 @@ impl Reader for PgReader {
 
     fn within(&self, column: &Column, window: &Window) -> String {
         window.condition(&sql::ident(&column.name), |value| sql::value_as((column, value)))
+    }
+
+    async fn indexes(&self, schema: &Schema) -> Result<Indexes> {
+        indexes::find(&self.db, schema).await
     }
 
     async fn has_index(&self, table: &TableRef, column: &str) -> Result<bool> {

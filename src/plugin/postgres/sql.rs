@@ -152,7 +152,7 @@ mod tests {
             columns: columns.collect(),
             keys: vec![],
             estimated_rows: None,
-            pending_key: None,
+            pending: None,
             comment: None,
         };
         ReadPlan {

@@ -83,7 +83,7 @@ impl Writer for PgWriter {
         true
     }
 
-    async fn add_pending_key(&self, table: &TableRef) -> Result<()> {
+    async fn add_pending(&self, table: &TableRef) -> Result<Vec<String>> {
         key::add(&self.db, table).await
     }
 
@@ -233,10 +233,8 @@ impl Writer for PgWriter {
         Ok(())
     }
 
-    async fn finish(&self, plan: &WritePlan) -> Result<()> {
-        if plan.adds_key {
-            key::finish(&self.db, plan).await?;
-        }
+    async fn finish(&self, plan: &WritePlan) -> Result<Vec<String>> {
+        let notes = key::finish(&self.db, plan).await?;
         let mut lane = self.db.lane().await?;
         for column in plan.target_columns().filter(|column| column.auto_increment) {
             lane.execute(advance_sequence(&plan.schema.table, &column.name)).await.context(
@@ -251,7 +249,7 @@ impl Writer for PgWriter {
             lane.execute(delete).await.context(|| format!("markers in {}", marker_table(plan)))?;
         }
         lane.release();
-        Ok(())
+        Ok(notes)
     }
 }
 

@@ -97,7 +97,7 @@ pub(super) fn describe(
         columns,
         keys,
         estimated_rows,
-        pending_key: None,
+        pending: None,
         comment: None,
     })))
 }
@@ -184,7 +184,8 @@ fn unique_keys(
             .collect();
         // An expression has no column.
         let Some(collations) = collations else { continue };
-        let usable = own_collation(connection, table, &name, columns, &collations)?;
+        let names = collations.iter().map(|(c, _)| columns[*c].column.name.as_str());
+        let usable = own_collation(connection, table, &name, names)?;
         keys.push(Unique { name, origin, collations, usable });
     }
     Ok(keys)
@@ -193,23 +194,22 @@ fn unique_keys(
 /// Whether an index compares as its columns do. It may have been declared with another collation,
 /// and then two rows that it keeps apart are equal in a `WHERE`. The planner knows: it can look
 /// all columns up in the index or not.
-fn own_collation(
+pub(super) fn own_collation<'a>(
     connection: &Connection,
     table: &TableRef,
     index: &str,
-    columns: &[Found],
-    parts: &[(usize, String)],
+    columns: impl Iterator<Item = &'a str>,
 ) -> rusqlite::Result<bool> {
-    let terms = parts.iter().map(|(c, _)| format!("{} = ?", sql::quote(&columns[*c].column.name)));
+    let terms: Vec<_> = columns.map(|name| format!("{} = ?", sql::quote(name))).collect();
     let statement = format!(
         "EXPLAIN QUERY PLAN SELECT 1 FROM {} INDEXED BY {} WHERE {}",
         sql::table(table),
         sql::quote(index),
-        terms.collect::<Vec<_>>().join(" AND ")
+        terms.join(" AND ")
     );
     let mut statement = connection.prepare(&statement)?;
     let plan: String = statement.raw_query().next()?.map_or(Ok(String::new()), |r| r.get(3))?;
-    Ok(plan.starts_with("SEARCH") && plan.matches("=?").count() == parts.len())
+    Ok(plan.starts_with("SEARCH") && plan.matches("=?").count() == terms.len())
 }
 
 /// The span of rowids, but no more rows than the file has room for.

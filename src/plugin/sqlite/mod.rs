@@ -20,6 +20,7 @@ mod default;
 mod describe;
 mod error;
 mod hazards;
+mod indexes;
 mod range;
 mod reader;
 mod scan;

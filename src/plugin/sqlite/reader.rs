@@ -10,7 +10,7 @@ use super::connect::{Pool, Session};
 use super::describe::{Kind, describe, find};
 use super::range::{Param, Range};
 use super::scan::Scan;
-use super::{cells, hazards, snapshot, sql, types, window};
+use super::{cells, hazards, indexes, snapshot, sql, types, window};
 use crate::batch::{BatchSender, WireFormat};
 use crate::config::connection::ConnectionConfig;
 use crate::error::{Error, Result};
@@ -18,7 +18,7 @@ use crate::plugin::digest::Ordering;
 use crate::plugin::rights::Lack;
 use crate::plugin::window::{Newest, Window};
 use crate::plugin::{Bound, BoundValue, ColumnPair, KeyRange, ReadPlan, Reader, SnapshotWay};
-use crate::schema::{Column, LogicalType, Schema, TableRef};
+use crate::schema::{Column, Indexes, LogicalType, Schema, TableRef};
 
 /// A file that is read.
 pub(super) struct SqliteReader {
@@ -92,6 +92,14 @@ impl Reader for SqliteReader {
 
     fn within(&self, column: &Column, window: &Window) -> String {
         window.condition(&sql::quote(&column.name), sql::literal)
+    }
+
+    async fn indexes(&self, schema: &Schema) -> Result<Indexes> {
+        let schema = schema.clone();
+        let find = move |session: &Session<'_>| {
+            indexes::find(session.connection, &schema).map_err(|e| session.error(e))
+        };
+        self.pool.run(find).await
     }
 
     async fn has_index(&self, table: &TableRef, column: &str) -> Result<bool> {

@@ -13,7 +13,7 @@ use super::bind;
 use super::connect::{File, Session, blocking, on_thread};
 use super::describe::describe;
 use super::shard::{Shard, count, rows};
-use super::{default, hazards, range, reader, shard, sql, step};
+use super::{default, hazards, indexes, range, reader, shard, sql, step};
 use crate::batch::{BatchReceiver, WireFormat};
 use crate::config::connection::ConnectionConfig;
 use crate::error::{Error, Kind, Result};
@@ -78,6 +78,19 @@ impl SqliteWriter {
     }
 }
 
+impl SqliteWriter {
+    /// What gives a new table its indexes.
+    async fn index_statements(&self, table: &TableRef, new: &NewTable<'_>) -> Result<String> {
+        let (table, engine, columns) = (table.clone(), new.engine, new.columns.clone());
+        let indexes = new.indexes.clone();
+        self.take_turn(move |session| {
+            let made = indexes::create(session.connection, &table, (engine, &columns, &indexes));
+            made.map_err(|e| session.error(e))
+        })
+        .await
+    }
+}
+
 #[async_trait]
 impl Writer for SqliteWriter {
     async fn describe(&self, table: &TableRef) -> Result<Option<Arc<Schema>>> {
@@ -90,12 +103,17 @@ impl Writer for SqliteWriter {
 
     async fn create(&self, table: &TableRef, source: &NewTable<'_>) -> Result<()> {
         let mut source = source.clone();
+        let indexes = self.index_statements(table, &source).await?;
         loop {
-            let statement = sql::create(table, &source)?;
+            let statements = format!("{};\n{indexes}", sql::create(table, &source)?);
             let place = format!("table {table} can't be created");
             let done = self.take_turn(move |session| {
-                let done = session.connection.execute_batch(&statement);
-                done.map_err(|e| session.error(e).context(place))
+                let create = || {
+                    let transaction = shard::begin(session.connection, true)?;
+                    transaction.execute_batch(&statements)?;
+                    transaction.commit()
+                };
+                create().map_err(|e| session.error(e).context(place))
             });
             match done.await {
                 // A default that SQLite does not take costs the default, not the run.
@@ -262,16 +280,16 @@ impl Writer for SqliteWriter {
         self.take_turn(move |session| step::run(session, &step)).await
     }
 
-    async fn finish(&self, plan: &WritePlan) -> Result<()> {
+    async fn finish(&self, plan: &WritePlan) -> Result<Vec<String>> {
         if !plan.has_markers() {
-            return Ok(());
+            return Ok(Vec::new());
         }
         self.take_turn(move |session| {
             let done = session.connection.execute(
                 "DELETE FROM goshift_marker WHERE written_at < datetime('now', '-7 days')",
                 [],
             );
-            done.map(|_| ()).map_err(|e| session.error(e))
+            done.map(|_| Vec::new()).map_err(|e| session.error(e))
         })
         .await
     }

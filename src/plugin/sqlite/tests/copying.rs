@@ -48,7 +48,9 @@ async fn any_in_a_strict_table_is_no_number() {
         engine: "sqlite",
         columns,
         key: &[0],
-        late_key: None,
+        late_key: false,
+        indexes: Vec::new(),
+        run_id: uuid::Uuid::nil(),
         comment: None,
     };
     writer.create(&table("t"), &new).await.unwrap();

@@ -89,7 +89,9 @@ async fn a_table_of_the_same_engine_keeps_its_declarations() {
             engine: "sqlite",
             columns: source.columns.clone(),
             key: &[0],
-            late_key: None,
+            late_key: false,
+            indexes: Vec::new(),
+            run_id: uuid::Uuid::nil(),
             comment: None,
         };
         writer.create(&table(name), &new).await.unwrap();

@@ -122,7 +122,9 @@ async fn every_type_comes_back_as_it_was() {
         engine: "mysql",
         columns: columns.clone(),
         key: &[0],
-        late_key: None,
+        late_key: false,
+        indexes: Vec::new(),
+        run_id: uuid::Uuid::nil(),
         comment: None,
     };
     writer.create(&table("t"), &new).await.unwrap();

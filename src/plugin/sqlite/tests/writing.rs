@@ -29,7 +29,15 @@ async fn upsert_updates_and_unsigned_keys_stay_exact() {
         default: None,
     };
     let columns = vec![column("k", T::UInt(64)), column("v", T::Text(Some(3)))];
-    let new = NewTable { engine: "postgres", columns, key: &[0], late_key: None, comment: None };
+    let new = NewTable {
+        engine: "postgres",
+        columns,
+        key: &[0],
+        late_key: false,
+        indexes: Vec::new(),
+        run_id: uuid::Uuid::nil(),
+        comment: None,
+    };
     writer.create(&table("t"), &new).await.unwrap();
     let schema = writer.describe(&table("t")).await.unwrap().unwrap();
     let plan = plan_of(&schema, &[T::UInt(64), T::Text(Some(3))], WriteMode::Upsert, &[0]);

@@ -1,0 +1,84 @@
+//! A table's indexes: what they are, and those of a table that goshift creates.
+
+use rusqlite::Connection;
+
+use super::describe::own_collation;
+use super::sql;
+use crate::schema::{Column, Index, IndexPart, Indexes, Schema, TableRef};
+
+/// See [`crate::plugin::Reader::indexes`].
+///
+/// # Errors
+/// SQLite's.
+pub(super) fn find(connection: &Connection, schema: &Schema) -> rusqlite::Result<Indexes> {
+    let mut listed = connection.prepare_cached(
+        "SELECT name, \"unique\", partial FROM pragma_index_list(?1) WHERE origin <> 'pk' ORDER BY seq DESC",
+    )?;
+    let mut parts = connection.prepare_cached(
+        "SELECT name, \"desc\" FROM pragma_index_xinfo(?1) WHERE key ORDER BY seqno",
+    )?;
+    let mut indexes = Indexes::default();
+    let rows = listed
+        .query_map([&schema.table.name], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?;
+    for row in rows {
+        let (name, unique, is_partial): (String, bool, bool) = row?;
+        // An expression has no name.
+        let rows = parts.query_map([&name], |row| Ok((row.get(0)?, row.get(1)?)))?;
+        let columns: Vec<(Option<String>, bool)> = rows.collect::<rusqlite::Result<_>>()?;
+        let column =
+            |(name, is_descending): (Option<String>, bool)| name.filter(|_| !is_descending);
+        let columns: Option<Vec<String>> = columns.into_iter().map(column).collect();
+        let Some(columns) = columns.filter(|_| !is_partial) else {
+            indexes.special.push(name);
+            continue;
+        };
+        let names = columns.iter().map(String::as_str);
+        let is_own = own_collation(connection, &schema.table, &name, names)?;
+        let part =
+            |column: &String| Some(IndexPart { column: schema.position(column)?, prefix: None });
+        match columns.iter().map(part).collect::<Option<_>>().filter(|_| is_own) {
+            // That of a UNIQUE clause has a name that SQLite keeps for itself.
+            Some(parts) if name.starts_with("sqlite_") => {
+                indexes.plain.push(Index { name: columns.join("_"), unique, parts });
+            }
+            Some(parts) => indexes.plain.push(Index { name, unique, parts }),
+            None => indexes.special.push(name),
+        }
+    }
+    Ok(indexes)
+}
+
+/// The statements that create a new table's indexes. Their names are the file's, as the tables' are:
+/// what comes from another
+/// engine is named after its table too.
+///
+/// # Errors
+/// SQLite's.
+pub(super) fn create(
+    connection: &Connection,
+    table: &TableRef,
+    (engine, columns, indexes): (&str, &[Column], &[Index]),
+) -> rusqlite::Result<String> {
+    let mut taken =
+        connection.prepare_cached("SELECT 1 FROM sqlite_master WHERE name = ?1 COLLATE NOCASE")?;
+    let mut statements = String::new();
+    for (number, index) in indexes.iter().enumerate() {
+        let after_table = format!("{}_{}", sql::table_name(table), index.name);
+        let is_free = engine == super::ENGINE && !taken.exists([&index.name])?;
+        let name = match is_free {
+            true => index.name.clone(),
+            false if taken.exists([&after_table])? => format!("{after_table}_{number}"),
+            false => after_table,
+        };
+        let names: Vec<_> =
+            index.parts.iter().map(|part| sql::quote(&columns[part.column].name)).collect();
+        statements.push_str(&format!(
+            "CREATE {}INDEX IF NOT EXISTS {} ON {} ({});\n",
+            if index.unique { "UNIQUE " } else { "" },
+            sql::quote(&name),
+            sql::quote(&sql::table_name(table)),
+            names.join(", ")
+        ));
+    }
+    Ok(statements)
+}
