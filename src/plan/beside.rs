@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::Planner;
 use crate::error::{Error, Result};
 use crate::plugin::beside;
-use crate::schema::{Schema, TableRef};
+use crate::schema::{Pending, Schema, TableRef};
 use crate::task::WriteWish;
 
 /// What a run writes into.
@@ -62,6 +62,22 @@ impl Planner<'_> {
         Ok(Destination { target, is_new, swap: Some(name) })
     }
 
+    /// The target with the indexes that it still lacks since its creation: the table that takes its place
+    /// is made like it.
+    pub(super) async fn completed_for_swap(
+        &self,
+        found: Option<Arc<Schema>>,
+        notes: &mut Vec<String>,
+    ) -> Result<Option<Arc<Schema>>> {
+        match &found {
+            Some(schema) if schema.pending.as_ref().is_some_and(|p| p.key.is_empty()) => {
+                notes.extend(self.writer.add_pending(&schema.table).await?);
+                self.writer.describe(&schema.table).await
+            }
+            _ => Ok(found),
+        }
+    }
+
     /// Refuses a target, be it there or missing, whose place no other table can take.
     pub(super) async fn refuse_swap(&self, found: Option<&Schema>) -> Result<()> {
         if !self.swaps() {
@@ -70,8 +86,9 @@ impl Planner<'_> {
         let name = TableRef::parse(&self.task.to.table);
         let table = found.map_or(&name, |found| &found.table);
         let mut obstacles = self.writer.swap_obstacles(table).await?;
-        if found.is_some_and(|found| found.pending.is_some()) {
-            obstacles.push("its keys and indexes, which another run has still to add".to_owned());
+        let lacks_key = |p: &Pending| !p.key.is_empty();
+        if found.and_then(|found| found.pending.as_ref()).is_some_and(lacks_key) {
+            obstacles.push("its primary key, which another run has still to add".to_owned());
         }
         if obstacles.is_empty() {
             return Ok(());

@@ -39,7 +39,10 @@ impl Matched {
 
 impl Planner<'_> {
     pub(super) async fn matched(&self, dry: bool, notes: &mut Vec<String>) -> Result<Matched> {
-        let (source, found) = tokio::try_join!(self.source(), self.found_target())?;
+        let (source, mut found) = tokio::try_join!(self.source(), self.found_target())?;
+        if self.swaps() && !dry {
+            found = self.completed_for_swap(found, notes).await?;
+        }
         let chosen = columns::chosen(&source, self.task)?;
         self.refuse_swap(found.as_deref()).await?;
         let (target, creates_target) = self.target(&source, found, &chosen, dry, notes).await?;

@@ -8,8 +8,8 @@ use crate::plugin::{NewTable, Reader, Writer};
 use crate::schema::{LogicalType, Schema, TableRef};
 use crate::task::{TaskMeta, Tinyint1};
 
-/// Rows from which on a target's key and indexes are worth a step of their own.
-const LATE_ROWS: u64 = 20_000;
+/// Rows from which on a target's key is worth a step of its own.
+const LATE_KEY_ROWS: u64 = 20_000;
 
 impl Planner<'_> {
     pub(super) async fn source(&self) -> Result<Arc<Schema>> {
@@ -60,15 +60,15 @@ impl Planner<'_> {
             comment: source.comment.clone(),
         };
         self.take_indexes(source, chosen, &mut new, notes).await?;
-        let is_late = self.may_be_late(source);
-        new.late_key = is_late && self.wants_late_key(&new);
+        new.late_key = self.wants_late_key(source, &new);
         self.note_left_out(&new, dry, notes);
         if dry {
             let pending = new.pending();
             return Ok((Arc::new(columns::imagined(table, new.columns, &key, pending)), true));
         }
-        self.writer.create(&table, &new).await?;
-        if !is_late && !new.indexes.is_empty() {
+        notes.extend(self.writer.create(&table, &new).await?);
+        if self.swaps() && !new.indexes.is_empty() {
+            // The table beside it is made like it.
             notes.extend(self.writer.add_pending(&table).await?);
         }
         let created = self.writer.describe(&table).await?;
@@ -79,22 +79,20 @@ impl Planner<'_> {
         Ok((created, true))
     }
 
-    /// Whether the target that is going to be created may get its key and indexes only when the rows are
-    /// in. Not if the task itself has a say in which rows there are, and not for a few rows.
-    fn may_be_late(&self, source: &Schema) -> bool {
+    /// Whether the target that is going to be created gets its key only when the rows are in. Not if
+    /// the task itself has a say in how rows are told apart, and not for a few rows.
+    fn wants_late_key(&self, source: &Schema, new: &NewTable<'_>) -> bool {
         let params = &self.task.params;
-        !self.task.mode.compares()
-            && params.write_mode.is_none()
-            && params.max_errors.is_none()
-            && source.estimated_rows.is_none_or(|rows| rows >= LATE_ROWS)
-    }
-
-    /// Whether its key comes late too: not if the task tells rows apart by another one.
-    fn wants_late_key(&self, new: &NewTable<'_>) -> bool {
-        let wanted = self.task.params.target_key();
+        let wanted = params.target_key();
         let is_wanted = wanted.len() == new.key.len()
             && new.key.iter().all(|&position| wanted.contains(&new.columns[position].name));
-        self.writer.prefers_late_keys() && !new.key.is_empty() && (wanted.is_empty() || is_wanted)
+        self.writer.prefers_late_keys()
+            && !self.task.mode.compares()
+            && !new.key.is_empty()
+            && (wanted.is_empty() || is_wanted)
+            && params.write_mode.is_none()
+            && params.max_errors.is_none()
+            && source.estimated_rows.is_none_or(|rows| rows >= LATE_KEY_ROWS)
     }
 }
 

@@ -23,7 +23,8 @@ pub trait Writer: Send + Sync {
     /// Creates the table with these columns of the source (renamed where the task says so) and
     /// its first usable key. The engine picks its own types by the logical ones, and the source's
     /// native type where `same_engine`. Harmless if another process was faster.
-    async fn create(&self, table: &TableRef, source: &NewTable<'_>) -> Result<()>;
+    /// Returns what it is created without, for people.
+    async fn create(&self, table: &TableRef, source: &NewTable<'_>) -> Result<Vec<String>>;
 
     /// The default that [`Writer::create`] means to give a column of that engine, in the writer's own
     /// SQL; `None` if it has none or it can't be carried over. What the server does not take is left
@@ -45,8 +46,7 @@ pub trait Writer: Send + Sync {
         false
     }
 
-    /// Adds the key and the indexes that a table lacks since its creation ([`Schema::pending`]): an engine
-    /// builds them faster from all rows at once, unless it has one writer only. Harmless
+    /// Adds the key and the indexes that a table lacks since its creation ([`Schema::pending`]). Harmless
     /// if that was done meanwhile. Returns which indexes could not be added and why, for people.
     async fn add_pending(&self, _table: &TableRef) -> Result<Vec<String>> {
         Ok(Vec::new())
@@ -210,10 +210,16 @@ impl NewTable<'_> {
     }
 }
 
-/// What a person is told of an index that a new table does not get; without an error, because rows share
+/// What a person is told of an index that a table does not get; without an error, because rows share
 /// its values.
-pub(super) fn not_added(schema: &Schema, index: &Index, error: Option<&Error>) -> String {
-    let columns: Vec<_> = index.parts.iter().map(|part| part.column).collect();
+pub(super) fn not_added(
+    table: &TableRef,
+    columns: &[Column],
+    index: &Index,
+    error: Option<&Error>,
+) -> String {
+    let names = index.parts.iter().map(|part| columns[part.column].name.as_str());
+    let names = names.collect::<Vec<_>>().join(", ");
     let kind = if index.unique { "unique index" } else { "index" };
     let why = match error {
         Some(error) => error.to_string(),
@@ -222,9 +228,8 @@ pub(super) fn not_added(schema: &Schema, index: &Index, error: Option<&Error>) -
             .to_owned(),
     };
     format!(
-        "{} was created without its {kind} ({}): {why}. Add it yourself, or set \"indexes\": false",
-        schema.table,
-        schema.names(&columns)
+        "{table} was created without its {kind} ({names}): {why}. Add it yourself, or set \"indexes\": \
+         false"
     )
 }
 

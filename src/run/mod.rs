@@ -185,13 +185,11 @@ impl Runner {
             self.ledger.complete_shards(claim, &unnoted).await?;
         }
         let mut notes = route.plan.notes.clone();
-        let warnings = route.plan.read.rules.notes();
-        let warnings =
-            warnings.into_iter().chain(settled.iter().flat_map(|settled| settled.notes.clone()));
-        for note in warnings {
+        for note in route.plan.read.rules.notes() {
             tracing::warn!(task = claim.task_id, run = %claim.run_id, "{note}");
             notes.push(note);
         }
+        notes.extend(settled.iter().flat_map(|settled| settled.notes.clone()));
         let Settled { compared, rejected, .. } = settled.map_err(|e| route.named_beside(e))?;
         let closing = self.close(&all_in, unnoted).await;
         let unnoted = closing.map_err(|error| route.named_beside(error))?;

@@ -20,6 +20,7 @@ impl Runner {
         let stall = self.settings.worker.stall;
         let stage = if claim.epoch == 1 { Stage::Begin } else { Stage::GoOn };
         self.settle_dropped_target(claim, task).await?;
+        let mut notes = Vec::new();
         loop {
             let planning = self.route(task, stage(claim.run_id));
             let mut route = tokio::time::timeout(stall, planning)
@@ -38,15 +39,15 @@ impl Runner {
                 let table = &route.plan.write.schema.table;
                 tracing::info!("{table}: adding the key that was left out");
                 let adding = route.writer.add_pending(table);
-                for note in bounded(stall * KEY_PATIENCE, "adding the target's key", adding).await?
-                {
-                    tracing::warn!(task = claim.task_id, run = %claim.run_id, "{note}");
-                }
+                notes.extend(
+                    bounded(stall * KEY_PATIENCE, "adding the target's key", adding).await?,
+                );
                 continue;
             };
             if route.plan.snapshot.is_some() && stored.consistency == Some(Consistency::Shard) {
                 route.plan.notes.push(MIXED.to_owned());
             }
+            route.plan.notes.append(&mut notes);
             for note in &route.plan.notes {
                 tracing::warn!(task = claim.task_id, run = %claim.run_id, "{note}");
             }

@@ -39,6 +39,10 @@ impl Runner {
         let compared = self.settle_differences(all_in, unnoted).await?;
         route.reader.still_holds().await?;
         let notes = self.finish(route, rows, held_rows).await?;
+        for note in &notes {
+            // At once: whatever fails after this, the next attempt would not find it again.
+            tracing::warn!(task = claim.task_id, run = %claim.run_id, "{note}");
+        }
         let rejected = self.settle_rejects(claim, task, rows, unnoted).await?;
         self.prove(task, route).await?;
         if task.mode == Mode::Mirror && consistency == Consistency::Snapshot {

@@ -7,8 +7,8 @@ use serde_json::{Map, Value};
 use uuid::Uuid;
 
 use super::{
-    Consistency, CursorParams, Drift, MaxDelete, MaxErrors, Retry, SourceAndTarget, Statements,
-    ValueParams, WriteWish, limits, names,
+    Consistency, CursorParams, Drift, IndexWish, MaxDelete, MaxErrors, Retry, SourceAndTarget,
+    Statements, ValueParams, WriteWish, limits, names,
 };
 use crate::config::keys::{self, KnownKeys, number_or_text};
 use crate::error::{Error, Result};
@@ -68,8 +68,8 @@ pub struct Params {
     pub pre_sql: Statements,
     /// Run at the target after the last row, once a run.
     pub post_sql: Statements,
-    /// Whether a target that is created gets the source's unique keys and indexes; it does without.
-    pub indexes: Option<bool>,
+    /// Which of the source's indexes a target gets that is created.
+    pub indexes: IndexWish,
     /// What becomes of columns that only the source has.
     pub drift: Drift,
     /// What becomes of values that the target can't hold.

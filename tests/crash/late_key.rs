@@ -30,7 +30,7 @@ async fn survives_in(engine: &str, point: &str) {
          ANALYZE TABLE source"
     ))
     .await;
-    let params = r#"{"worker_num": 2, "read_batch": 1000}"#;
+    let params = r#"{"worker_num": 2, "read_batch": 1000, "indexes": "unique"}"#;
     site.task(5, ("mysql", "source"), (engine, "target"), params).await;
     let doomed = site.faulty_worker("doomed", &[], point);
     let run = site.submitted(&["5"]).remove(0);

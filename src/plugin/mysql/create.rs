@@ -1,10 +1,10 @@
 //! Tables that goshift creates in MySQL: the target, and the marker table.
 
-use super::{default, indexes, sql, types};
+use super::{default, sql, types};
 use crate::error::{Error, Result};
-use crate::plugin::NewTable;
 use crate::plugin::pending::note;
-use crate::schema::{Column, IndexPart, LogicalType, TableRef};
+use crate::plugin::{NewTable, not_added};
+use crate::schema::{Column, LogicalType, TableRef};
 
 /// Characters that a column's comment and a table's may have. Other engines know no limit.
 const MAX_COMMENT: usize = 1024;
@@ -18,26 +18,32 @@ pub(super) fn table(table: &TableRef, new: &NewTable<'_>, nopad: &str) -> Result
         let names: Vec<_> = new.key.iter().map(|&k| sql::name(&new.columns[k].name)).collect();
         lines.push(format!("PRIMARY KEY ({})", names.join(", ")));
     }
-    let pending = new.pending().map(|p| note(&p, &new.columns, new.comment.as_deref()));
-    let comment = match pending {
-        Some(note) if note.chars().count() <= MAX_TABLE_COMMENT => {
-            Some(comment(&note, MAX_TABLE_COMMENT))
-        }
-        noted => {
-            if noted.is_some() {
-                // Too many to be noted: then they are there from the start.
-                let name = |part: &IndexPart| new.columns[part.column].name.as_str();
-                lines.extend(new.indexes.iter().map(|index| indexes::definition(index, name)));
-            }
-            new.comment.as_deref().map(|text| comment(text, MAX_TABLE_COMMENT))
-        }
+    let comment = match new.pending() {
+        Some(pending) => Some(note(&pending, &new.columns, new.comment.as_deref())),
+        None => new.comment.clone(),
     };
+    let comment = comment.map(|text| self::comment(&text, MAX_TABLE_COMMENT));
     Ok(format!(
         "CREATE TABLE IF NOT EXISTS {} ({}) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4{}",
         sql::table(table),
         lines.join(", "),
         comment.unwrap_or_default()
     ))
+}
+
+/// Leaves out the indexes for which the note in the table's comment has no room, and names them.
+pub(super) fn fit_indexes(table: &TableRef, new: &mut NewTable<'_>) -> Vec<String> {
+    let mut notes = Vec::new();
+    let is_long = |new: &NewTable<'_>| {
+        let noted = new.pending().map(|p| note(&p, &new.columns, new.comment.as_deref()));
+        noted.is_some_and(|noted| noted.chars().count() > MAX_TABLE_COMMENT)
+    };
+    while is_long(new) {
+        let Some(index) = new.indexes.pop() else { break };
+        let why = Error::permanent("MySQL has no room in a table's comment to note it until then");
+        notes.push(not_added(table, &new.columns, &index, Some(&why)));
+    }
+    notes
 }
 
 /// `ALTER TABLE` that adds the columns.

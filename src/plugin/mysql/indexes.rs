@@ -1,11 +1,11 @@
 //! A table's indexes: what they are, and those that goshift adds to a table that it has created.
 
 use sqlx::mysql::MySqlRow;
-use sqlx::{Executor, Row};
+use sqlx::{AssertSqlSafe, Executor, Row};
 
 use super::connect::Database;
-use super::{describe, sql, types};
-use crate::error::Result;
+use super::{describe, failure, sql, types};
+use crate::error::{Error, Result};
 use crate::plugin::{NewTable, not_added};
 use crate::schema::{Index, IndexPart, Indexes, Schema, TableRef};
 
@@ -16,8 +16,31 @@ const INDEXES: &str = "SELECT CAST(INDEX_NAME AS CHAR), CAST(COLUMN_NAME AS CHAR
      FROM information_schema.statistics WHERE table_schema = COALESCE(?, DATABASE()) \
      AND table_name = ? AND INDEX_NAME <> 'PRIMARY' ORDER BY INDEX_NAME, SEQ_IN_INDEX";
 
+/// Lifts the session's bound of a statement's time, which MariaDB has for ALTER too, and MySQL has not.
+const PATIENT: &str = "SET SESSION wait_timeout = 3600 /*M! , max_statement_time = 0 */";
+
+/// How the server says that rows share a key.
+const DUPLICATE: &str = "Duplicate entry";
+
 /// Bytes that a key of InnoDB may have (DYNAMIC row format).
 const LONGEST_KEY: u32 = 3072;
+
+/// Whether the login may add indexes to a table that is still to be created. The server looks at rights
+/// first, then for the table, then for the column, which does not exist.
+pub(super) async fn may_add(db: &Database, table: &TableRef) -> Result<bool> {
+    let statement =
+        format!("ALTER TABLE {} ADD KEY goshift (`goshift has no such column`)", sql::table(table));
+    let mut lease = db.lease().await?;
+    let tried = (&mut *lease).execute(sqlx::raw_sql(AssertSqlSafe(statement))).await;
+    let number = tried.as_ref().err().and_then(failure::number);
+    match tried {
+        Err(error) if number.is_none() => Err(db.failure(&format!("creating {table}"), error)),
+        _ => {
+            lease.keep();
+            Ok(!number.is_some_and(failure::is_denied))
+        }
+    }
+}
 
 /// See [`crate::plugin::Reader::indexes`].
 pub(super) async fn find(db: &Database, schema: &Schema) -> Result<Indexes> {
@@ -89,70 +112,100 @@ pub(super) fn fits(new: &NewTable<'_>, index: &Index) -> bool {
 pub(super) async fn add_pending(db: &Database, table: &TableRef) -> Result<Vec<String>> {
     let Some(schema) = describe::describe(db, table).await? else { return Ok(Vec::new()) };
     let Some(pending) = &schema.pending else { return Ok(Vec::new()) };
-    add(db, &schema, &pending.indexes).await
-}
-
-/// See [`add_pending`], whatever has become of the comment.
-pub(super) async fn add(db: &Database, schema: &Schema, wanted: &[Index]) -> Result<Vec<String>> {
-    let table = &schema.table;
     let doing = format!("adding indexes to {table}");
-    let lacks = async || {
-        let there = find(db, schema).await?.plain;
-        let lacks =
-            wanted.iter().filter(|&index| !there.iter().any(|other| index.is_served_by(other)));
-        Ok::<_, crate::error::Error>(lacks.cloned().collect::<Vec<_>>())
-    };
     crate::fault::point("index.before");
-    let missing = lacks().await?;
-    // All at once, which reads the rows once.
-    let all: Vec<_> = missing.iter().map(|index| clause(schema, index)).collect();
-    let done = match all.is_empty() {
-        true => Ok(()),
-        false => {
-            db.execute(&doing, format!("ALTER TABLE {} {}", sql::table(table), all.join(", ")))
-                .await
-        }
-    };
+    let mut refused =
+        add(db, &doing, &schema, missing(db, &schema, &pending.indexes).await?).await?;
+    // Another process may have added one meanwhile.
+    let wanted: Vec<_> = refused.iter().map(|(index, _)| index.clone()).collect();
+    let lacks = missing(db, &schema, &wanted).await?;
+    refused.retain(|(index, _)| lacks.contains(index));
     let mut notes = Vec::new();
-    match done {
-        Ok(()) => {}
-        Err(error) if error.is_transient() => return Err(error),
-        Err(_) => {
-            for index in lacks().await? {
-                let one = format!("ALTER TABLE {} {}", sql::table(table), clause(schema, &index));
-                match db.execute(&doing, one).await {
-                    Err(error) if error.is_transient() => return Err(error),
-                    Err(error) => notes.push(not_added(schema, &index, Some(&error))),
-                    Ok(()) => {}
-                }
-            }
-        }
+    for (index, error) in &refused {
+        // The server's own words have the value.
+        let is_shared = index.unique && error.to_string().contains(DUPLICATE);
+        let error = (!is_shared).then_some(error);
+        notes.push(not_added(table, &schema.columns, index, error));
     }
     crate::fault::point("index.added");
-    let own = sql::text(schema.comment.as_deref().unwrap_or_default());
-    let settle = format!("ALTER TABLE {} COMMENT = {own}", sql::table(table));
-    match db.execute(&doing, settle).await {
-        Err(error) if error.is_transient() => return Err(error),
-        // Without the right to alter, neither indexes nor this.
-        Err(error) => {
-            notes.push(format!("the comment of {table} still names its indexes: {error}"))
-        }
-        Ok(()) => {}
-    }
+    notes.extend(settle_comment(db, &doing, table).await?);
     Ok(notes)
 }
 
-fn clause(schema: &Schema, index: &Index) -> String {
-    format!("ADD {}", definition(index, |part| schema.columns[part.column].name.as_str()))
+/// Adds indexes, all at once, which reads the rows once; else each by itself. Returns those that the
+/// server refuses.
+async fn add(
+    db: &Database,
+    doing: &str,
+    schema: &Schema,
+    missing: Vec<Index>,
+) -> Result<Vec<(Index, Error)>> {
+    let all: Vec<_> = missing.iter().map(|index| clause(schema, index)).collect();
+    if all.is_empty() {
+        return Ok(Vec::new());
+    }
+    match alter(db, doing, &schema.table, &all.join(", ")).await {
+        Ok(()) => return Ok(Vec::new()),
+        Err(error) if error.is_transient() => return Err(error),
+        Err(_) => {}
+    }
+    let mut refused = Vec::new();
+    for index in missing {
+        match alter(db, doing, &schema.table, &clause(schema, &index)).await {
+            Ok(()) => {}
+            Err(error) if error.is_transient() => return Err(error),
+            Err(error) => refused.push((index, error)),
+        }
+    }
+    Ok(refused)
 }
 
-/// An index as a line of CREATE TABLE.
-pub(super) fn definition<'a>(index: &Index, name: impl Fn(&IndexPart) -> &'a str) -> String {
+/// Gives the table its own comment back, if the note is still there. Returns why it could not, for people.
+async fn settle_comment(db: &Database, doing: &str, table: &TableRef) -> Result<Option<String>> {
+    let Some(schema) = describe::describe(db, table).await? else { return Ok(None) };
+    if schema.pending.is_none() {
+        return Ok(None);
+    }
+    let own = sql::text(schema.comment.as_deref().unwrap_or_default());
+    match alter(db, doing, table, &format!("COMMENT = {own}")).await {
+        Err(error) if error.is_transient() => Err(error),
+        Err(error) => Ok(Some(format!("the comment of {table} still names its indexes: {error}"))),
+        Ok(()) => Ok(None),
+    }
+}
+
+/// Those that the table does not have.
+async fn missing(db: &Database, schema: &Schema, wanted: &[Index]) -> Result<Vec<Index>> {
+    if wanted.is_empty() {
+        return Ok(Vec::new());
+    }
+    let there = find(db, schema).await?.plain;
+    let lacks = |index: &&Index| !there.iter().any(|other| index.is_served_by(other));
+    Ok(wanted.iter().filter(lacks).cloned().collect())
+}
+
+/// Alters a table, however long it takes.
+async fn alter(db: &Database, doing: &str, table: &TableRef, what: &str) -> Result<()> {
+    let statement =
+        sqlx::raw_sql(AssertSqlSafe(format!("ALTER TABLE {} {what}", sql::table(table))));
+    let failure = |error| db.failure(doing, error);
+    let mut lease = db.lease().await?;
+    if db.config.statement_timeout.is_some() {
+        (&mut *lease).execute(PATIENT).await.map_err(failure)?;
+    }
+    (&mut *lease).execute(statement).await.map_err(failure)?;
+    if db.config.statement_timeout.is_none() {
+        lease.keep();
+    }
+    Ok(())
+}
+
+fn clause(schema: &Schema, index: &Index) -> String {
     let part = |part: &IndexPart| {
         let length = part.prefix.map(|n| format!("({n})")).unwrap_or_default();
-        format!("{}{length}", sql::name(name(part)))
+        format!("{}{length}", sql::name(&schema.columns[part.column].name))
     };
     let parts: Vec<_> = index.parts.iter().map(part).collect();
     let unique = if index.unique { "UNIQUE " } else { "" };
-    format!("{unique}KEY {} ({})", sql::name(&index.name), parts.join(", "))
+    format!("ADD {unique}KEY {} ({})", sql::name(&index.name), parts.join(", "))
 }

@@ -79,10 +79,15 @@ impl Writer for MysqlWriter {
         describe::describe(&self.db, table).await
     }
 
-    async fn create(&self, table: &TableRef, new: &NewTable<'_>) -> Result<()> {
+    async fn create(&self, table: &TableRef, new: &NewTable<'_>) -> Result<Vec<String>> {
         let doing = format!("creating {table}");
         let nopad = self.nopad(&doing).await?;
         let mut new = new.clone();
+        let mut notes = create::fit_indexes(table, &mut new);
+        if !new.indexes.is_empty() && !indexes::may_add(&self.db, table).await? {
+            new.indexes.clear();
+            notes.push(format!("{table} is created without indexes: the login may not ALTER it"));
+        }
         loop {
             let done = self.db.execute(&doing, create::table(table, &new, &nopad)?).await;
             match done {
@@ -90,7 +95,7 @@ impl Writer for MysqlWriter {
                 Err(error)
                     if error.kind() == Kind::Permanent
                         && give_up(&mut new.columns, &error.to_string()) => {}
-                done => return done,
+                done => return done.map(|()| notes),
             }
         }
     }
@@ -325,7 +330,7 @@ impl Writer for MysqlWriter {
     async fn finish(&self, plan: &WritePlan) -> Result<Vec<String>> {
         self.purge.end();
         let notes = match &plan.schema.pending {
-            Some(pending) => indexes::add(&self.db, &plan.schema, &pending.indexes).await?,
+            Some(_) => indexes::add_pending(&self.db, &plan.schema.table).await?,
             None => Vec::new(),
         };
         if !plan.has_markers() {

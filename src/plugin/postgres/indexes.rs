@@ -2,10 +2,10 @@
 
 use super::connect::{Db, without_nul};
 use super::describe::get;
-use super::{error, key, sql};
+use super::{Postgres, error, key, sql};
 use crate::error::{Context, Result};
-use crate::plugin::not_added;
-use crate::schema::{Index, IndexPart, Indexes, Schema, TableRef};
+use crate::plugin::{NewTable, Plugin, not_added};
+use crate::schema::{Index, IndexPart, Indexes, LogicalType, Schema, TableRef};
 
 /// All indexes but the primary key, and whether they are of the kind that every engine has: ascending, on
 /// whole columns by their own order and collation, for all rows, without further columns, and NULLs apart.
@@ -46,6 +46,26 @@ pub(super) async fn find(db: &Db, schema: &Schema) -> Result<Indexes> {
     Ok(indexes)
 }
 
+/// Bytes of an index's columns that always fit in one, a third of a page
+/// (<https://www.postgresql.org/docs/current/btree.html>).
+const LONGEST_KEY: u32 = 2600;
+
+/// Whether a new table could have the index, whatever comes to be in it. From another PostgreSQL it takes
+/// what it took there.
+pub(super) fn fits(new: &NewTable<'_>, index: &Index) -> bool {
+    use LogicalType as T;
+    let bytes = |part: &IndexPart| match new.columns[part.column].logical {
+        T::Text(length) => length.map(|n| n.saturating_mul(4)),
+        T::Bytes(length) => length,
+        T::Json | T::Geometry | T::Other(_) => None,
+        _ => Some(64),
+    };
+    let total =
+        index.parts.iter().map(bytes).try_fold(0u32, |sum, part| Some(sum.saturating_add(part?)));
+    let is_short = total.is_some_and(|total| total <= LONGEST_KEY);
+    index.whole_columns().is_some() && (is_short || new.engine == Postgres.name())
+}
+
 /// Adds those that the table does not have yet, each by itself, and takes the note out of its comment.
 /// Returns why some were not added, for people: rows are more than their indexes.
 ///
@@ -53,10 +73,8 @@ pub(super) async fn find(db: &Db, schema: &Schema) -> Result<Indexes> {
 /// What trying again may help against.
 pub(super) async fn add(db: &Db, schema: &Schema, wanted: &[Index]) -> Result<Vec<String>> {
     let table = &schema.table;
-    let there = find(db, schema).await?.plain;
     let mut notes = Vec::new();
-    for index in wanted.iter().filter(|index| !there.iter().any(|other| index.is_served_by(other)))
-    {
+    for index in wanted {
         crate::fault::point("index.before");
         let mut lane = db.lane().await?;
         match lane.execute(create(schema, index)).await {
@@ -68,33 +86,57 @@ pub(super) async fn add(db: &Db, schema: &Schema, wanted: &[Index]) -> Result<Ve
                 return Err(error.context(format!("adding an index to {table}")));
             }
             Err(error) => {
-                let twice = error::is_duplicate(&error);
-                notes.push(not_added(schema, index, if twice { None } else { Some(&error) }));
+                let is_shared = index.unique && error::is_duplicate(&error);
+                let error = (!is_shared).then_some(&error);
+                notes.push(not_added(table, &schema.columns, index, error));
             }
         }
     }
-    key::settle_comment(db, table).await?;
+    match key::settle_comment(db, table).await {
+        Err(error) if error.is_transient() => return Err(error),
+        // Another login than the owner's.
+        Err(error) => {
+            notes.push(format!("the comment of {table} still names its indexes: {error}"))
+        }
+        Ok(()) => {}
+    }
     Ok(notes)
 }
 
-/// Under its own name unless that is taken; without one the server finds it a name.
+/// Under its own name unless that is taken; without one the server finds it a name. Nothing if one is
+/// there that serves: the lock lets whoever waited see what another process has done.
 fn create(schema: &Schema, index: &Index) -> String {
     let table = sql::table(&schema.table);
     let unique = if index.unique { "UNIQUE " } else { "" };
-    let columns = sql::names(index.parts.iter().map(|part| &schema.columns[part.column]));
-    let on = format!("ON {table} ({columns})");
+    let columns: Vec<_> = index.parts.iter().map(|part| &schema.columns[part.column]).collect();
+    let on = format!("ON {table} ({})", sql::names(columns.iter().copied()));
     let any = format!("CREATE {unique}INDEX {on};");
-    let block = match index.name.is_empty() {
-        true => format!("BEGIN {any} END"),
+    let named = match index.name.is_empty() {
+        true => any,
         false => {
             let full = TableRef { schema: schema.table.schema.clone(), name: index.name.clone() };
             format!(
-                "BEGIN IF to_regclass({}) IS NULL THEN CREATE {unique}INDEX {} {on}; ELSE {any} END IF; END",
+                "IF to_regclass({}) IS NULL THEN CREATE {unique}INDEX {} {on}; ELSE {any} END IF;",
                 sql::literal(&sql::table(&full)),
                 sql::ident(&index.name)
             )
         }
     };
+    let names: Vec<_> = columns.iter().map(|column| sql::literal(&column.name)).collect();
+    let block = format!(
+        "BEGIN IF NOT EXISTS (SELECT FROM pg_index i WHERE i.indrelid = {}::regclass AND i.indisvalid \
+         AND i.indpred IS NULL AND (i.indisunique OR {}) AND ARRAY(SELECT a.attname::text \
+         FROM unnest(i.indkey::int2[]) WITH ORDINALITY k(number, place) JOIN pg_attribute a \
+         ON a.attrelid = i.indrelid AND a.attnum = k.number ORDER BY k.place) = ARRAY[{}]) \
+         THEN {named} END IF; END",
+        sql::literal(&table),
+        !index.unique,
+        names.join(", ")
+    );
     // A large index takes longer than a statement may elsewhere.
-    format!("BEGIN; SET LOCAL statement_timeout = 0; DO {}; COMMIT", sql::literal(&block))
+    format!(
+        "BEGIN; SET LOCAL statement_timeout = 0; LOCK TABLE {table} IN SHARE ROW EXCLUSIVE MODE; DO {}; \
+         COMMIT",
+        sql::literal(&block)
+    )
 }

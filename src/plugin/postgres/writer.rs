@@ -8,7 +8,7 @@ use uuid::Uuid;
 use super::connect::{Db, Lane};
 use super::describe::get;
 use super::load::{begin, marker_table, write_shard};
-use super::{create, empty, hazards, key, lock, pressure, rights, sql, step, swap};
+use super::{create, empty, hazards, indexes, key, lock, pressure, rights, sql, step, swap};
 use crate::batch::{BatchReceiver, WireFormat};
 use crate::error::{Context, Error, Result};
 use crate::fence::Fence;
@@ -18,7 +18,7 @@ use crate::plugin::step::Step;
 use crate::plugin::{
     Bound, ByKey, ColumnPair, Hazard, NewTable, Receipt, WriteMode, WritePlan, Writer,
 };
-use crate::schema::{Column, Schema, TableRef};
+use crate::schema::{Column, Index, Schema, TableRef};
 
 /// Lanes for each of the server's cores, of all workers together.
 const LANES_A_CORE: usize = 2;
@@ -45,11 +45,15 @@ impl Writer for PgWriter {
         self.db.describe(table).await
     }
 
-    async fn create(&self, table: &TableRef, source: &NewTable<'_>) -> Result<()> {
+    async fn create(&self, table: &TableRef, source: &NewTable<'_>) -> Result<Vec<String>> {
         match create::create(&self.db, table, source).await {
             Err(error) => Err(rights::named(error, rights::to_create(&self.db, table)).await),
-            Ok(()) => Ok(()),
+            Ok(()) => Ok(Vec::new()),
         }
+    }
+
+    fn fits_index(&self, new: &NewTable<'_>, index: &Index) -> bool {
+        indexes::fits(new, index)
     }
 
     fn default_of(&self, engine: &str, column: &Column) -> Option<String> {

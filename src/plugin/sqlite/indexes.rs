@@ -6,6 +6,9 @@ use super::describe::own_collation;
 use super::sql;
 use crate::schema::{Column, Index, IndexPart, Indexes, Schema, TableRef};
 
+/// Characters of a name that goshift makes up: every engine takes them.
+const SHORT: usize = 60;
+
 /// See [`crate::plugin::Reader::indexes`].
 ///
 /// # Errors
@@ -39,7 +42,8 @@ pub(super) fn find(connection: &Connection, schema: &Schema) -> rusqlite::Result
         match columns.iter().map(part).collect::<Option<_>>().filter(|_| is_own) {
             // That of a UNIQUE clause has a name that SQLite keeps for itself.
             Some(parts) if name.starts_with("sqlite_") => {
-                indexes.plain.push(Index { name: columns.join("_"), unique, parts });
+                let name = format!("by_{}", columns.join("_")).chars().take(SHORT).collect();
+                indexes.plain.push(Index { name, unique, parts });
             }
             Some(parts) => indexes.plain.push(Index { name, unique, parts }),
             None => indexes.special.push(name),
@@ -48,37 +52,39 @@ pub(super) fn find(connection: &Connection, schema: &Schema) -> rusqlite::Result
     Ok(indexes)
 }
 
-/// The statements that create a new table's indexes. Their names are the file's, as the tables' are:
-/// what comes from another
-/// engine is named after its table too.
-///
-/// # Errors
-/// SQLite's.
+/// Creates a new table's indexes. Returns those that SQLite does not take, and why. Their names are the
+/// file's, as the tables' are: what comes from another engine is named after its table too.
 pub(super) fn create(
     connection: &Connection,
     table: &TableRef,
     (engine, columns, indexes): (&str, &[Column], &[Index]),
-) -> rusqlite::Result<String> {
+) -> rusqlite::Result<Vec<(Index, rusqlite::Error)>> {
     let mut taken =
         connection.prepare_cached("SELECT 1 FROM sqlite_master WHERE name = ?1 COLLATE NOCASE")?;
-    let mut statements = String::new();
+    let mut refused = Vec::new();
     for (number, index) in indexes.iter().enumerate() {
+        let own = (engine == super::ENGINE && !index.name.is_empty()).then(|| index.name.clone());
         let after_table = format!("{}_{}", sql::table_name(table), index.name);
-        let is_free = engine == super::ENGINE && !taken.exists([&index.name])?;
-        let name = match is_free {
-            true => index.name.clone(),
-            false if taken.exists([&after_table])? => format!("{after_table}_{number}"),
-            false => after_table,
-        };
+        let numbered = format!("{after_table}_{number}");
+        let mut free = None;
+        for name in own.into_iter().chain([after_table, numbered]) {
+            if !taken.exists([&name])? {
+                free = Some(name);
+                break;
+            }
+        }
         let names: Vec<_> =
             index.parts.iter().map(|part| sql::quote(&columns[part.column].name)).collect();
-        statements.push_str(&format!(
-            "CREATE {}INDEX IF NOT EXISTS {} ON {} ({});\n",
+        let statement = format!(
+            "CREATE {}INDEX {} ON {} ({})",
             if index.unique { "UNIQUE " } else { "" },
-            sql::quote(&name),
+            sql::quote(&free.unwrap_or_else(|| index.name.clone())),
             sql::quote(&sql::table_name(table)),
             names.join(", ")
-        ));
+        );
+        if let Err(error) = connection.execute_batch(&statement) {
+            refused.push((index.clone(), error));
+        }
     }
-    Ok(statements)
+    Ok(refused)
 }

@@ -6,12 +6,13 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use rusqlite::Connection;
 use rusqlite::types::FromSql;
 use uuid::Uuid;
 
 use super::bind;
 use super::connect::{File, Session, blocking, on_thread};
-use super::describe::describe;
+use super::describe::{describe, find};
 use super::shard::{Shard, count, rows};
 use super::{default, hazards, indexes, range, reader, shard, sql, step};
 use crate::batch::{BatchReceiver, WireFormat};
@@ -21,9 +22,11 @@ use crate::fence::Fence;
 use crate::plugin::path::{ChosenPath, WritePath};
 use crate::plugin::rights::{Lack, Work};
 use crate::plugin::step::Step;
-use crate::plugin::{Bound, ColumnPair, Hazard, NewTable, Receipt, WriteMode, WritePlan, Writer};
+use crate::plugin::{
+    Bound, ColumnPair, Hazard, NewTable, Receipt, WriteMode, WritePlan, Writer, not_added,
+};
 use crate::schema::default::give_up;
-use crate::schema::{Column, Schema, TableRef};
+use crate::schema::{Column, Index, Schema, TableRef};
 
 /// Why a table is not replaced by another.
 const NO_SWAP: &str = "SQLite keeps tables, views and triggers as the text they were written in, and has no \
@@ -78,19 +81,6 @@ impl SqliteWriter {
     }
 }
 
-impl SqliteWriter {
-    /// What gives a new table its indexes.
-    async fn index_statements(&self, table: &TableRef, new: &NewTable<'_>) -> Result<String> {
-        let (table, engine, columns) = (table.clone(), new.engine, new.columns.clone());
-        let indexes = new.indexes.clone();
-        self.take_turn(move |session| {
-            let made = indexes::create(session.connection, &table, (engine, &columns, &indexes));
-            made.map_err(|e| session.error(e))
-        })
-        .await
-    }
-}
-
 #[async_trait]
 impl Writer for SqliteWriter {
     async fn describe(&self, table: &TableRef) -> Result<Option<Arc<Schema>>> {
@@ -101,25 +91,27 @@ impl Writer for SqliteWriter {
         .await
     }
 
-    async fn create(&self, table: &TableRef, source: &NewTable<'_>) -> Result<()> {
-        let mut source = source.clone();
-        let indexes = self.index_statements(table, &source).await?;
+    async fn create(&self, table: &TableRef, source: &NewTable<'_>) -> Result<Vec<String>> {
+        let mut columns = source.columns.clone();
         loop {
-            let statements = format!("{};\n{indexes}", sql::create(table, &source)?);
+            let new = NewTable { columns: columns.clone(), ..source.clone() };
+            let statement = sql::create(table, &new)?;
             let place = format!("table {table} can't be created");
+            let (engine, indexes, name) = (new.engine, new.indexes, table.clone());
             let done = self.take_turn(move |session| {
-                let create = || {
-                    let transaction = shard::begin(session.connection, true)?;
-                    transaction.execute_batch(&statements)?;
-                    transaction.commit()
+                let indexes = (engine, new.columns.as_slice(), indexes.as_slice());
+                let refused = create(session.connection, &name, &statement, indexes);
+                let refused = refused.map_err(|e| session.error(e).context(place))?;
+                let note = |(index, error)| {
+                    not_added(&name, &new.columns, &index, Some(&session.error(error)))
                 };
-                create().map_err(|e| session.error(e).context(place))
+                Ok(refused.into_iter().map(note).collect())
             });
             match done.await {
                 // A default that SQLite does not take costs the default, not the run.
                 Err(error)
                     if error.kind() == Kind::Permanent
-                        && give_up(&mut source.columns, &error.to_string()) => {}
+                        && give_up(&mut columns, &error.to_string()) => {}
                 done => return done,
             }
         }
@@ -293,6 +285,23 @@ impl Writer for SqliteWriter {
         })
         .await
     }
+}
+
+/// Creates a table with its indexes, unless it is there. Returns the indexes that were refused.
+fn create(
+    connection: &Connection,
+    table: &TableRef,
+    statement: &str,
+    indexes: (&str, &[Column], &[Index]),
+) -> rusqlite::Result<Vec<(Index, rusqlite::Error)>> {
+    let transaction = shard::begin(connection, true)?;
+    if find(&transaction, table)?.is_some() {
+        return Ok(Vec::new());
+    }
+    transaction.execute_batch(statement)?;
+    let refused = indexes::create(&transaction, table, indexes)?;
+    transaction.commit()?;
+    Ok(refused)
 }
 
 /// A plan for another thread.
